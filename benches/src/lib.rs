@@ -1,0 +1,1 @@
+//! Micro benches of prodkit; run them with `cargo bench -p prodkit-benches`.

@@ -1,0 +1,1 @@
+//! A hyper server for any tower service, and the one observability layer

@@ -1,0 +1,1 @@
+//! Live<T>: a value that changes under its readers, all or nothing

@@ -1,0 +1,1 @@
+//! One metric store: a metrics recorder, concrete handles and the Prometheus encoders

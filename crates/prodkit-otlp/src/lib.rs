@@ -1,0 +1,1 @@
+//! Traces, metrics and logs over OTLP that never block start or exit

@@ -1,0 +1,1 @@
+//! Named, supervised tasks: started in order, stopped in reverse

@@ -1,0 +1,1 @@
+//! Production behaviour for any Rust service: prodkit::run(app)

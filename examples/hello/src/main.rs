@@ -1,0 +1,2 @@
+//! The ten-line service.
+fn main() {}

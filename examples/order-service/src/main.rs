@@ -1,0 +1,2 @@
+//! Orders over HTTP.
+fn main() {}
