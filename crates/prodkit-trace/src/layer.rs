@@ -1,0 +1,157 @@
+//! Ids for `tracing` spans.
+
+use crate::{Scope, SpanId, TraceContext, TraceId, current, scope};
+use std::cell::RefCell;
+use std::fmt;
+use tracing_core::{Subscriber, span};
+use tracing_subscriber::layer::Context;
+use tracing_subscriber::registry::LookupSpan;
+
+/// The place of one `tracing` span in its trace, kept by [`Layer`] in the span's extensions:
+/// `span.extensions().get::<SpanIds>()`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SpanIds {
+    context: TraceContext,
+    parent: Option<SpanId>,
+}
+
+impl SpanIds {
+    /// The context of the span itself: what is current while it is entered.
+    pub const fn context(&self) -> TraceContext {
+        self.context
+    }
+
+    /// The span it was opened under, perhaps in another process; `None` where it begins its trace.
+    pub const fn parent(&self) -> Option<SpanId> {
+        self.parent
+    }
+}
+
+/// Gives each `tracing` span its [`SpanIds`], and makes its context [`current()`] while it is entered.
+///
+/// A span's parent is the context current where it is opened: the request's, or that of the span entered last. A span
+/// opened with an explicit `parent:` is under that span, and one with `parent: None` begins a trace of its own, as does
+/// any span opened where there is no context: the work of background tasks is traced too. Whether such a trace is
+/// sampled is never decided here: it is not, unless [`sample_roots`](Self::sample_roots) says otherwise.
+///
+/// Add it nearest to the registry, below all layers that read [`SpanIds`]: layers see a new span from the registry
+/// outwards.
+///
+/// ```
+/// use prodkit_trace::{Layer, SpanIds};
+/// use tracing_subscriber::layer::SubscriberExt as _;
+///
+/// let subscriber = tracing_subscriber::registry().with(Layer::new().sample_roots(|id| id.to_u128() % 10 == 0));
+/// ```
+#[derive(Default)]
+pub struct Layer {
+    roots: Roots,
+}
+
+#[derive(Default)]
+enum Roots {
+    #[default]
+    Unsampled,
+    Sampled(Box<dyn Fn(TraceId) -> bool + Send + Sync>),
+    Ignored,
+}
+
+impl Layer {
+    /// A layer under which spans outside any trace begin one that is not sampled.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Lets `sampled` decide for each trace that a span begins. It is called where the span is opened, so it must be
+    /// quick and must not open spans itself.
+    #[must_use = "returns the changed layer"]
+    pub fn sample_roots(self, sampled: impl Fn(TraceId) -> bool + Send + Sync + 'static) -> Self {
+        Self { roots: Roots::Sampled(Box::new(sampled)) }
+    }
+
+    /// Gives no ids to spans outside any trace.
+    #[must_use = "returns the changed layer"]
+    pub fn ignore_roots(self) -> Self {
+        Self { roots: Roots::Ignored }
+    }
+
+    fn root(&self) -> Option<SpanIds> {
+        let context = match &self.roots {
+            Roots::Unsampled => TraceContext::root(false),
+            Roots::Sampled(sampled) => TraceContext::root_with(sampled),
+            Roots::Ignored => return None,
+        };
+        Some(SpanIds { context, parent: None })
+    }
+}
+
+impl fmt::Debug for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let roots = match self.roots {
+            Roots::Unsampled => "unsampled",
+            Roots::Sampled(_) => "sampled by function",
+            Roots::Ignored => "ignored",
+        };
+        f.debug_struct("Layer").field("roots", &roots).finish()
+    }
+}
+
+impl<S> tracing_subscriber::Layer<S> for Layer
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    fn on_new_span(&self, attrs: &span::Attributes<'_>, id: &span::Id, cx: Context<'_, S>) {
+        let parent = match attrs.parent() {
+            Some(parent) => ids(parent, &cx).map(|ids| ids.context),
+            None if attrs.is_root() => None,
+            None => current(),
+        };
+        let ids = match parent {
+            Some(parent) => Some(SpanIds { context: parent.child(), parent: Some(parent.span_id()) }),
+            None => self.root(),
+        };
+        if let (Some(ids), Some(span)) = (ids, cx.span(id)) {
+            span.extensions_mut().replace(ids);
+        }
+    }
+
+    fn on_enter(&self, id: &span::Id, cx: Context<'_, S>) {
+        if let Some(ids) = ids(id, &cx) {
+            let entry = Entry {
+                layer: std::ptr::from_ref(self).addr(),
+                span: id.into_u64(),
+                scope: scope::enter(Some(ids.context)),
+            };
+            // without the thread's list there is nobody to end the scope: the entry, dropped here, ends it at once
+            let _ = ENTERED.try_with(|entered| entered.borrow_mut().push(entry));
+        }
+    }
+
+    fn on_exit(&self, id: &span::Id, _: Context<'_, S>) {
+        let (layer, span) = (std::ptr::from_ref(self).addr(), id.into_u64());
+        let _ = ENTERED.try_with(|entered| {
+            let mut entered = entered.borrow_mut();
+            let found = entered.iter().rposition(|entry| entry.layer == layer && entry.span == span);
+            found.map(|at| entered.remove(at))
+        });
+    }
+}
+
+thread_local! {
+    static ENTERED: RefCell<Vec<Entry>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A span entered on this thread.
+struct Entry {
+    /// Span ids are unique within one subscriber only, and several may be in use on a thread.
+    layer: usize,
+    span: u64,
+    scope: Scope,
+}
+
+fn ids<S>(id: &span::Id, cx: &Context<'_, S>) -> Option<SpanIds>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    cx.span(id)?.extensions().get::<SpanIds>().copied()
+}
