@@ -1,1 +1,32 @@
-//! Servers that speak the real protocol on a free loopback port, for tests
+//! Servers that speak the real protocol on a free loopback port, for tests.
+//!
+//! A fake here is a real server on `127.0.0.1:0`, not a mock of a client: what a test proves against it holds for the
+//! socket, the parser and the timeout code as well. Each fake owns one thread and one runtime, so it works from a
+//! synchronous test, from any runtime flavour and while the runtime under test is blocked. Dropping it ends it.
+//!
+//! ```
+//! use prodkit_fakes::{Behaviour, FakeCollector};
+//! use std::io::{Read, Write};
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> std::io::Result<()> {
+//! let collector = FakeCollector::start();
+//! collector.behave(Behaviour::status(503).header("retry-after", "1"));
+//!
+//! let mut client = std::net::TcpStream::connect(collector.addr())?;
+//! client.write_all(b"POST /v1/traces HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 2\r\n\r\nhi")?;
+//! let mut answer = String::new();
+//! client.read_to_string(&mut answer)?;
+//!
+//! assert!(answer.starts_with("HTTP/1.1 503"));
+//! let received = collector.wait_for(1).await;
+//! assert_eq!((received[0].path.as_str(), &received[0].body[..]), ("/v1/traces", &b"hi"[..]));
+//! # Ok(()) }
+//! ```
+//!
+//! # When not to use it
+//!
+//! Outside tests. A fake keeps every request it has seen, trusts its caller and panics when it cannot start.
+
+mod collector;
+
+pub use collector::{Behaviour, FakeCollector, Received};
