@@ -1,6 +1,7 @@
 //! The context: three numbers.
 
-use crate::{ParseError, Scope, SpanId, TraceFlags, TraceId, Traceparent, scope, traceparent};
+use crate::{ParseError, Scope, SpanId, TraceFlags, TraceId, TraceState, Traceparent, scope, traceparent};
+use std::sync::Arc;
 
 /// Where work stands in a distributed trace: the trace, the span that is running, and the flags.
 ///
@@ -89,7 +90,14 @@ impl TraceContext {
     /// For synchronous code. A scope must not be held across an `.await`: the thread would keep the context while it
     /// runs other tasks. Use [`FutureExt::in_trace`](crate::FutureExt::in_trace) there; since a scope is not `Send`,
     /// a runtime with several threads refuses such a future at compile time.
+    #[inline]
     pub fn enter(self) -> Scope {
         scope::enter(Some(self))
+    }
+
+    /// Like [`enter`](Self::enter), with the `tracestate` the trace arrived with, which then is
+    /// [`current_state()`](crate::current_state).
+    pub fn enter_with(self, state: Arc<TraceState>) -> Scope {
+        scope::enter_with(Some(self), Some(state))
     }
 }

@@ -1,8 +1,9 @@
 //! Futures that run in a trace.
 
-use crate::{TraceContext, current, scope};
+use crate::{TraceContext, TraceState, current, current_state, scope};
 use pin_project_lite::pin_project;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 /// Runs a future in a trace.
@@ -12,15 +13,16 @@ pub trait FutureExt: Sized {
     /// Of nested ones the innermost decides. No allocation; dropping it early drops the future, so it is as cancel
     /// safe as that one.
     fn in_trace(self, context: TraceContext) -> InTrace<Self> {
-        InTrace { inner: Some(self), context: Some(context) }
+        InTrace { inner: Some(self), context: Some(context), state: None }
     }
 
-    /// Like [`in_trace`](Self::in_trace) with the context that is current *now*, not where the future will run.
+    /// Like [`in_trace`](Self::in_trace) with the context that is current *now*, not where the future will run, and
+    /// with its [`current_state()`].
     ///
     /// What to wrap a future in before `tokio::spawn`, which otherwise loses the trace. Called outside any trace, the
     /// future runs outside any trace, wherever it is polled.
     fn in_current_trace(self) -> InTrace<Self> {
-        InTrace { inner: Some(self), context: current() }
+        InTrace { inner: Some(self), context: current(), state: current_state() }
     }
 }
 
@@ -35,18 +37,25 @@ pin_project! {
         #[pin]
         inner: Option<F>,
         context: Option<TraceContext>,
+        state: Option<Arc<TraceState>>,
     }
 
     impl<F> PinnedDrop for InTrace<F> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            let _scope = scope::enter(*this.context);
+            let _scope = scope::enter_with(*this.context, this.state.clone());
             this.inner.set(None);
         }
     }
 }
 
 impl<F> InTrace<F> {
+    /// Adds the `tracestate` the trace arrived with: it then is [`current_state()`] wherever the context is current.
+    pub fn with_state(mut self, state: Arc<TraceState>) -> Self {
+        self.state = Some(state);
+        self
+    }
+
     /// The context it runs in; `None` where [`FutureExt::in_current_trace`] was called outside any.
     pub fn context(&self) -> Option<TraceContext> {
         self.context
@@ -56,9 +65,10 @@ impl<F> InTrace<F> {
 impl<F: Future> Future for InTrace<F> {
     type Output = F::Output;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        let _scope = scope::enter(*this.context);
+        let _scope = scope::enter_with(*this.context, this.state.clone());
         match this.inner.as_pin_mut() {
             Some(inner) => inner.poll(cx),
             None => unreachable!("polled after drop"),

@@ -65,8 +65,8 @@ mod tests {
     proptest! {
         #[test]
         fn encodes_as_the_standard_formatter_does(value: u128) {
-            prop_assert_eq!(encode_u128(value).as_slice(), format!("{value:032x}").as_bytes());
-            prop_assert_eq!(encode_u64(value as u64).as_slice(), format!("{:016x}", value as u64).as_bytes());
+            prop_assert_eq!(encode_u128(value).to_vec(), format!("{value:032x}").into_bytes());
+            prop_assert_eq!(encode_u64(value as u64).to_vec(), format!("{:016x}", value as u64).into_bytes());
             prop_assert_eq!(decode(&encode_u128(value)), Some(value));
         }
     }

@@ -1,11 +1,12 @@
 //! Ids for `tracing` spans.
 
-use crate::{Scope, SpanId, TraceContext, TraceId, current, scope};
+use crate::{Scope, SpanId, TraceContext, TraceId, TraceState, current, current_state, scope};
 use std::cell::RefCell;
 use std::fmt;
+use std::sync::Arc;
 use tracing_core::{Subscriber, span};
 use tracing_subscriber::layer::Context;
-use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
 /// The place of one `tracing` span in its trace, kept by [`Layer`] in the span's extensions:
 /// `span.extensions().get::<SpanIds>()`.
@@ -34,8 +35,11 @@ impl SpanIds {
 /// any span opened where there is no context: the work of background tasks is traced too. Whether such a trace is
 /// sampled is never decided here: it is not, unless [`sample_roots`](Self::sample_roots) says otherwise.
 ///
+/// Spans may be entered again while entered, left in any order, cloned, moved to other threads and closed there.
+///
 /// Add it nearest to the registry, below all layers that read [`SpanIds`]: layers see a new span from the registry
-/// outwards.
+/// outwards. It follows every span the subscriber enables; with a filter of its own, the spans below one that is
+/// filtered out hang under the next one above.
 ///
 /// ```
 /// use prodkit_trace::{Layer, SpanIds};
@@ -75,6 +79,11 @@ impl Layer {
         Self { roots: Roots::Ignored }
     }
 
+    /// What tells this layer from any other that is alive: it never moves while a subscriber holds it.
+    fn address(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+
     fn root(&self) -> Option<SpanIds> {
         let context = match &self.roots {
             Roots::Unsampled => TraceContext::root(false),
@@ -101,39 +110,37 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     fn on_new_span(&self, attrs: &span::Attributes<'_>, id: &span::Id, cx: Context<'_, S>) {
-        let parent = match attrs.parent() {
-            Some(parent) => ids(parent, &cx).map(|ids| ids.context),
-            None if attrs.is_root() => None,
-            None => current(),
+        let Some(span) = cx.span(id) else { return };
+        let parent = if attrs.is_contextual() {
+            current().map(|context| (context, current_state()))
+        } else {
+            span.parent().and_then(|parent| read(&parent))
         };
-        let ids = match parent {
-            Some(parent) => Some(SpanIds { context: parent.child(), parent: Some(parent.span_id()) }),
-            None => self.root(),
+        let (ids, state) = match parent {
+            Some((parent, state)) => {
+                (Some(SpanIds { context: parent.child(), parent: Some(parent.span_id()) }), state)
+            }
+            None => (self.root(), None),
         };
-        if let (Some(ids), Some(span)) = (ids, cx.span(id)) {
-            span.extensions_mut().replace(ids);
+        let mut extensions = span.extensions_mut();
+        if let Some(ids) = ids {
+            extensions.replace(ids);
+        }
+        if let Some(state) = state {
+            extensions.replace(State(state));
         }
     }
 
     fn on_enter(&self, id: &span::Id, cx: Context<'_, S>) {
-        if let Some(ids) = ids(id, &cx) {
-            let entry = Entry {
-                layer: std::ptr::from_ref(self).addr(),
-                span: id.into_u64(),
-                scope: scope::enter(Some(ids.context)),
-            };
-            // without the thread's list there is nobody to end the scope: the entry, dropped here, ends it at once
-            let _ = ENTERED.try_with(|entered| entered.borrow_mut().push(entry));
-        }
+        let Some((context, state)) = cx.span(id).and_then(|span| read(&span)) else { return };
+        let scope = scope::enter_with(Some(context), state);
+        let entry = Entry { layer: self.address(), span: id.into_u64(), scope };
+        // where the thread's list is gone nobody could end the scope: the entry is dropped unused and ends it at once
+        let _ = ENTERED.try_with(|entered| entered.borrow_mut().push(entry));
     }
 
     fn on_exit(&self, id: &span::Id, _: Context<'_, S>) {
-        let (layer, span) = (std::ptr::from_ref(self).addr(), id.into_u64());
-        let _ = ENTERED.try_with(|entered| {
-            let mut entered = entered.borrow_mut();
-            let found = entered.iter().rposition(|entry| entry.layer == layer && entry.span == span);
-            found.map(|at| entered.remove(at))
-        });
+        let _ = ENTERED.try_with(|entered| leave(&mut entered.borrow_mut(), self.address(), id.into_u64()));
     }
 }
 
@@ -149,9 +156,25 @@ struct Entry {
     scope: Scope,
 }
 
-fn ids<S>(id: &span::Id, cx: &Context<'_, S>) -> Option<SpanIds>
+/// Ends the newest entry of this span. Spans entered after it and not left yet stay current.
+fn leave(entered: &mut Vec<Entry>, layer: usize, span: u64) {
+    let Some(at) = entered.iter().rposition(|entry| entry.layer == layer && entry.span == span) else {
+        return;
+    };
+    let left = entered.remove(at);
+    if let Some(newer) = entered.get_mut(at) {
+        left.scope.end_below(&mut newer.scope);
+    }
+}
+
+/// The `tracestate` a span was opened with; few have one, so it is kept apart from [`SpanIds`].
+struct State(Arc<TraceState>);
+
+fn read<S>(span: &SpanRef<'_, S>) -> Option<(TraceContext, Option<Arc<TraceState>>)>
 where
-    S: Subscriber + for<'a> LookupSpan<'a>,
+    S: for<'a> LookupSpan<'a>,
 {
-    cx.span(id)?.extensions().get::<SpanIds>().copied()
+    let extensions = span.extensions();
+    let ids = extensions.get::<SpanIds>()?;
+    Some((ids.context, extensions.get::<State>().map(|State(state)| state.clone())))
 }

@@ -53,6 +53,7 @@
 //! [W3C Trace Context Level 2](https://www.w3.org/TR/trace-context-2/): `traceparent` (section 3.2), `tracestate`
 //! (section 3.3), the `random-trace-id` flag, and the forward compatibility rules for versions not yet written.
 
+mod carried;
 mod context;
 mod error;
 mod flags;
@@ -65,6 +66,7 @@ mod scope;
 mod traceparent;
 mod tracestate;
 
+pub use carried::current_state;
 pub use context::TraceContext;
 pub use error::ParseError;
 pub use flags::TraceFlags;

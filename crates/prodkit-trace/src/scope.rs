@@ -1,60 +1,65 @@
 //! The thread's current context, and the guard that sets it.
 
-use crate::TraceContext;
+use crate::carried::Carried;
+use crate::{TraceContext, TraceState};
 use std::cell::Cell;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 thread_local! {
     // Nothing in it has a destructor: it costs no registration, and works while the thread's other locals are dropped.
-    static SLOT: Slot = const {
-        Slot { context: Cell::new(None), newest: Cell::new(0), issued: Cell::new(0), void: Cell::new((0, 0)) }
-    };
+    static SLOT: Slot = const { Slot { context: Cell::new(None), depth: Cell::new(0) } };
 }
 
 struct Slot {
     context: Cell<Option<TraceContext>>,
-    /// The number of the newest open scope, 0 for none.
-    newest: Cell<u64>,
-    /// How many scopes this thread has entered; the last one got this number.
-    issued: Cell<u64>,
-    /// Scopes numbered above the first and up to the second were ended from below, by one older than them.
-    void: Cell<(u64, u64)>,
+    /// The depth of the newest open scope, 0 for none.
+    depth: Cell<u64>,
 }
 
 /// The context in which this thread is working now, if any.
 ///
 /// Costs a read of a thread-local and never allocates; may be called from anywhere, destructors of thread-locals
 /// included.
+#[inline]
 pub fn current() -> Option<TraceContext> {
     SLOT.with(|slot| slot.context.get())
 }
 
+#[inline]
 pub(crate) fn enter(context: Option<TraceContext>) -> Scope {
     SLOT.with(|slot| {
-        let number = slot.issued.get() + 1;
-        slot.issued.set(number);
-        Scope {
-            previous: slot.context.replace(context),
-            number,
-            below: slot.newest.replace(number),
-            not_send: PhantomData,
-        }
+        let below = slot.depth.get();
+        let depth = below + 1;
+        slot.depth.set(depth);
+        Scope { previous: slot.context.replace(context), depth, below, carried: None, not_send: PhantomData }
     })
+}
+
+/// Like [`enter`], and makes `state` the list that belongs to the trace.
+#[inline]
+pub(crate) fn enter_with(context: Option<TraceContext>, state: Option<Arc<TraceState>>) -> Scope {
+    let mut scope = enter(context);
+    if let (Some(context), Some(state)) = (context, state) {
+        scope.carried = Some(Carried::enter(context.trace_id(), state));
+    }
+    scope
 }
 
 /// While it lives, the context it was made from is [`current()`]; dropping it restores the one before, also when a
 /// panic unwinds.
 ///
-/// Scopes nest. One that is dropped while newer ones are still open on the thread ends those too: what was current
-/// before it is restored at once, and their own drop does nothing. So whatever order the scopes are dropped in, no
-/// context outlives them all.
+/// Scopes nest, and should be dropped in the reverse order. One that is dropped while newer ones are still open on the
+/// thread ends those too: what was current before it is restored at once, and their own drop does nothing. Whatever
+/// the order, once all are dropped no context is left behind.
 #[must_use = "dropping the scope at once ends it"]
 #[derive(Debug)]
 pub struct Scope {
     previous: Option<TraceContext>,
-    number: u64,
-    /// The number of the scope that was newest before.
+    depth: u64,
+    /// The depth to return to: that of the scope under this one.
     below: u64,
+    carried: Option<Carried>,
     not_send: PhantomData<*mut ()>,
 }
 
@@ -62,29 +67,30 @@ impl Drop for Scope {
     #[inline]
     fn drop(&mut self) {
         SLOT.with(|slot| {
-            if slot.newest.get() == self.number {
+            // below its own depth, it was ended by an older one
+            if slot.depth.get() >= self.depth {
                 slot.context.set(self.previous);
-                slot.newest.set(self.below);
-            } else {
-                self.end_out_of_order(slot);
+                slot.depth.set(self.below);
             }
         });
     }
 }
 
 impl Scope {
-    #[cold]
-    fn end_out_of_order(&self, slot: &Slot) {
-        let (low, high) = slot.void.get();
-        let ended = self.number > slot.newest.get() || (low < self.number && self.number <= high);
-        if ended {
+    /// Ends this scope but not `newer`, if that was entered right after it: `newer` will restore what this one would
+    /// have restored. Otherwise this is a drop.
+    pub(crate) fn end_below(mut self, newer: &mut Self) {
+        if newer.below != self.depth {
             return;
         }
-        slot.context.set(self.previous);
-        slot.newest.set(self.below);
-        // One interval is remembered, the hull of all: it can only grow to hold scopes that are still open, and those
-        // lose no more than the right to be dropped out of order.
-        let low = if high == 0 { self.below } else { low.min(self.below) };
-        slot.void.set((low, slot.issued.get()));
+        newer.previous = self.previous;
+        newer.below = self.below;
+        match (&mut newer.carried, self.carried.take()) {
+            (Some(newer), Some(own)) => own.end_below(newer),
+            (newer @ None, own) => *newer = own,
+            (Some(_), None) => {}
+        }
+        // its drop would end `newer` as well
+        std::mem::forget(self);
     }
 }
