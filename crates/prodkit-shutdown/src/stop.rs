@@ -28,7 +28,7 @@ impl Trigger {
     ///
     /// Returns whether this call was the first. The first cause wins; later calls change nothing.
     pub fn fire(&self, cause: Cause) -> bool {
-        self.order.give(&cause)
+        self.order.give(cause)
     }
 
     /// A receiver of this order.
@@ -150,23 +150,23 @@ struct Order {
 }
 
 impl Order {
-    fn give(&self, cause: &Cause) -> bool {
+    fn give(&self, cause: Cause) -> bool {
         let Some(mut children) = self.give_here(cause) else { return false };
         // A list, not recursion: the depth of the tree is the caller's business.
         while let Some(child) = children.pop() {
-            if let Some(grandchildren) = child.upgrade().and_then(|child| child.give_here(cause)) {
-                children.extend(grandchildren);
+            if let Some((child, cause)) = child.upgrade().zip(self.cause.get()) {
+                children.extend(child.give_here(cause.clone()).unwrap_or_default());
             }
         }
         true
     }
 
     /// Gives this order alone; its children are left to the caller. `None` when it was given before.
-    fn give_here(&self, cause: &Cause) -> Option<Vec<Weak<Self>>> {
+    fn give_here(&self, cause: Cause) -> Option<Vec<Weak<Self>>> {
         let children = {
             // Under the lock, so that a child made at this moment either is in the list or sees the cause.
             let mut children = self.children();
-            self.cause.set(cause.clone()).ok()?;
+            self.cause.set(cause).ok()?;
             std::mem::take(&mut *children)
         };
         self.given.notify_waiters();
@@ -178,5 +178,5 @@ impl Order {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests;
