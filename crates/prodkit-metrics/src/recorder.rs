@@ -1,0 +1,236 @@
+//! The store and its ways in and out.
+
+use crate::catalogue::{Catalogue, Outcome};
+use crate::index::Index;
+use crate::scrape::Scrape;
+use crate::series::{Cell, Series};
+use crate::{Counter, Format, Gauge, Histogram, Options, Snapshot, Stats, counter, encode, gauge, histogram};
+use metrics::{Key, KeyName, Metadata, SharedString, Unit};
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Instant, SystemTime};
+
+/// One metric store. Clones are the same store.
+///
+/// Use it as the recorder of the [`metrics`] facade, take concrete handles for hot paths, and read everything with
+/// [`encode`](Self::encode) and [`snapshot`](Self::snapshot). Recording through a handle never waits for anything;
+/// looking a known series up takes a shared lock for the time of the lookup; a new series takes a lock that readers
+/// hold only to learn what is new.
+///
+/// A name that is already some other metric's, by kind or because Prometheus would show both alike, is a conflict:
+/// the caller gets a handle that works but is shown nowhere, [`Stats::conflicts`] counts it, and one `tracing`
+/// warning says so.
+#[derive(Clone)]
+pub struct Recorder(Arc<Store>);
+
+struct Store {
+    options: Options,
+    index: Index,
+    // Locks are taken in this order: scrape, catalogue, a shard of the index.
+    scrape: Mutex<Scrape>,
+    catalogue: Mutex<Catalogue>,
+    expired: AtomicU64,
+    overflowed: AtomicU64,
+    conflicts: AtomicU64,
+    rejected: Arc<AtomicU64>,
+}
+
+impl Recorder {
+    /// An empty store.
+    #[must_use]
+    pub fn new(options: Options) -> Self {
+        Self(Arc::new(Store {
+            options,
+            index: Index::new(),
+            scrape: Mutex::default(),
+            catalogue: Mutex::new(Catalogue::new()),
+            expired: AtomicU64::new(0),
+            overflowed: AtomicU64::new(0),
+            conflicts: AtomicU64::new(0),
+            rejected: Arc::default(),
+        }))
+    }
+
+    /// The counter of this name and these labels, in any order; it starts at zero. A known spelling allocates
+    /// nothing.
+    pub fn counter(&self, name: &str, labels: &[(&str, &str)]) -> Counter {
+        Counter(self.0.by_name(name, labels).unwrap_or_default())
+    }
+
+    /// The gauge of this name and these labels, in any order; it starts at zero. A known spelling allocates nothing.
+    pub fn gauge(&self, name: &str, labels: &[(&str, &str)]) -> Gauge {
+        Gauge(self.0.by_name(name, labels).unwrap_or_default())
+    }
+
+    /// The histogram of this name and these labels, in any order, with the buckets the options choose by the name.
+    /// A known spelling allocates nothing.
+    pub fn histogram(&self, name: &str, labels: &[(&str, &str)]) -> Histogram {
+        let detached = || {
+            let Store { options, rejected, .. } = &*self.0;
+            Arc::new(histogram::Cell::new(
+                options.buckets_of(name, name).share(),
+                false,
+                Arc::clone(rejected),
+            ))
+        };
+        Histogram(self.0.by_name(name, labels).unwrap_or_else(detached))
+    }
+
+    /// Says what a metric is about, before or after it exists. The first unit and the first help that are not empty
+    /// stay.
+    pub fn describe(&self, name: &str, unit: Option<Unit>, help: &str) {
+        let report = self.0.catalogue().describe(name, unit, help, &self.0.options);
+        if let Some(report) = report {
+            self.0.conflicts.fetch_add(1, Relaxed);
+            report.send();
+        }
+    }
+
+    /// Appends every metric to `out`, sorted by name and then by labels. A metric without series is left out.
+    ///
+    /// Metrics that have to be read from somewhere are best set right before. Concurrent calls wait for each other,
+    /// recording does not.
+    pub fn encode(&self, format: Format, out: &mut Vec<u8>) {
+        let mut scrape = self.0.refreshed(Instant::now());
+        let before = out.len();
+        out.reserve(scrape.size + scrape.size / 8);
+        encode::encode(&scrape, format, out);
+        scrape.size = out.len() - before;
+    }
+
+    /// Every metric as values, for an exporter that does not speak Prometheus.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        let scrape = self.0.refreshed(Instant::now());
+        Snapshot { taken: SystemTime::now(), families: scrape.families() }
+    }
+
+    /// How much there is, and what was turned away.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let store = &*self.0;
+        let (metrics, series) = store.catalogue().size();
+        Stats {
+            metrics,
+            series,
+            expired: store.expired.load(Relaxed),
+            overflowed: store.overflowed.load(Relaxed),
+            conflicts: store.conflicts.load(Relaxed),
+            rejected: store.rejected.load(Relaxed),
+        }
+    }
+}
+
+impl Store {
+    fn catalogue(&self) -> MutexGuard<'_, Catalogue> {
+        self.catalogue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn refreshed(&self, now: Instant) -> MutexGuard<'_, Scrape> {
+        let mut scrape = self.scrape.lock().unwrap_or_else(PoisonError::into_inner);
+        scrape.refresh(&self.catalogue, now);
+        if let Some(idle) = self.options.idle {
+            let gone = scrape.expire(idle, now, &self.catalogue, &self.index);
+            self.expired.fetch_add(gone, Relaxed);
+        }
+        scrape
+    }
+
+    /// `None` if refused.
+    #[inline]
+    fn by_key<C: Cell>(&self, key: &Key) -> Option<Arc<C>> {
+        self.index.find_key(key, |series| self.cell(series)).flatten().or_else(|| {
+            let labels = key.labels().map(|label| (label.key(), label.value()));
+            self.register(key.name(), labels, |series| self.index.insert_key(key, series))
+        })
+    }
+
+    /// `None` if refused.
+    #[inline]
+    fn by_name<C: Cell>(&self, name: &str, labels: &[(&str, &str)]) -> Option<Arc<C>> {
+        self.index.find(name, labels, |series| self.cell(series)).flatten().or_else(|| {
+            self.register(name, labels.iter().copied(), |series| self.index.insert(name, labels, series))
+        })
+    }
+
+    #[inline]
+    fn cell<C: Cell>(&self, series: &Series) -> Option<Arc<C>> {
+        if self.options.idle.is_some() {
+            series.touch();
+        }
+        C::of(&series.slot).cloned()
+    }
+
+    #[cold]
+    fn register<'a, C: Cell>(
+        &self,
+        name: &str,
+        labels: impl IntoIterator<Item = (&'a str, &'a str)>,
+        remember: impl FnOnce(Arc<Series>),
+    ) -> Option<Arc<C>> {
+        let mut catalogue = self.catalogue();
+        let (outcome, report) = catalogue.register(C::KIND, name, labels, &self.options, &self.rejected);
+        let cell = match outcome {
+            Outcome::Own(series) => {
+                let cell = self.cell(&series);
+                // Still under the lock, so that an expiry cannot come between.
+                remember(series);
+                cell
+            }
+            Outcome::Overflow(series) => {
+                self.overflowed.fetch_add(1, Relaxed);
+                self.cell(&series)
+            }
+            Outcome::Refused => {
+                self.conflicts.fetch_add(1, Relaxed);
+                None
+            }
+        };
+        drop(catalogue);
+        if let Some(report) = report {
+            report.send();
+        }
+        cell
+    }
+}
+
+impl metrics::Recorder for Recorder {
+    fn describe_counter(&self, key: KeyName, unit: Option<Unit>, description: SharedString) {
+        self.describe(key.as_str(), unit, &description);
+    }
+
+    fn describe_gauge(&self, key: KeyName, unit: Option<Unit>, description: SharedString) {
+        self.describe(key.as_str(), unit, &description);
+    }
+
+    fn describe_histogram(&self, key: KeyName, unit: Option<Unit>, description: SharedString) {
+        self.describe(key.as_str(), unit, &description);
+    }
+
+    fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> metrics::Counter {
+        self.0.by_key::<counter::Cell>(key).map_or_else(metrics::Counter::noop, metrics::Counter::from_arc)
+    }
+
+    fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> metrics::Gauge {
+        self.0.by_key::<gauge::Cell>(key).map_or_else(metrics::Gauge::noop, metrics::Gauge::from_arc)
+    }
+
+    fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> metrics::Histogram {
+        self.0
+            .by_key::<histogram::Cell>(key)
+            .map_or_else(metrics::Histogram::noop, metrics::Histogram::from_arc)
+    }
+}
+
+impl Default for Recorder {
+    fn default() -> Self {
+        Self::new(Options::new())
+    }
+}
+
+impl fmt::Debug for Recorder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Recorder").field(&self.stats()).finish()
+    }
+}

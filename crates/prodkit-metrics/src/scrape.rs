@@ -1,0 +1,187 @@
+//! The readers' side of the store: every series in its final order with its text ready.
+//!
+//! Readers exclude each other and nobody else. They learn what is new under the catalogue's lock, which is held only
+//! for handing over a list, and then read atomics.
+
+use crate::catalogue::{Catalogue, Change, Meta};
+use crate::index::Index;
+use crate::series::{Series, Slot};
+use crate::{Family, Kind, Point, name};
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Those who share an idle series' cell: its `Series` and its `Row`.
+const KEEPERS: usize = 2;
+
+#[derive(Debug, Default)]
+pub(crate) struct Scrape {
+    /// By family number.
+    tables: Vec<Option<Table>>,
+    /// Family numbers by shown name.
+    order: Vec<usize>,
+    /// How much text there was the last time.
+    pub(crate) size: usize,
+}
+
+#[derive(Debug)]
+pub(crate) struct Table {
+    pub(crate) meta: Meta,
+    /// A counter that is nothing without its `_total`, or some other metric.
+    pub(crate) clashes: bool,
+    /// Sorted by label text.
+    pub(crate) rows: Vec<Row>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Row {
+    /// `name{labels} ` for counters and gauges; `{labels} ` for histograms, whose names differ from line to line.
+    pub(crate) prefix: Box<[u8]>,
+    pub(crate) slot: Slot,
+    pub(crate) series: Arc<Series>,
+    active: Instant,
+}
+
+impl Scrape {
+    /// The metrics that have series, in order.
+    pub(crate) fn tables(&self) -> impl Iterator<Item = &Table> {
+        self.order.iter().filter_map(|id| self.tables[*id].as_ref()).filter(|table| !table.rows.is_empty())
+    }
+
+    pub(crate) fn families(&self) -> Vec<Family> {
+        self.tables().map(Table::family).collect()
+    }
+
+    /// Takes over what was registered and described since the last time.
+    pub(crate) fn refresh(&mut self, catalogue: &Mutex<Catalogue>, now: Instant) {
+        let changes = catalogue.lock().unwrap_or_else(PoisonError::into_inner).changes();
+        let mut renamed = false;
+        for Change { family, meta, fresh } in changes {
+            if self.tables.len() <= family {
+                self.tables.resize_with(family + 1, || None);
+            }
+            match &mut self.tables[family] {
+                Some(table) => {
+                    if table.meta.shown != meta.shown {
+                        renamed = true;
+                        table.rows.iter_mut().for_each(|row| row.prefix = prefix(&meta, &row.series));
+                    }
+                    table.meta = meta;
+                    table.add(fresh, now);
+                }
+                place @ None => {
+                    renamed = true;
+                    place.insert(Table { meta, clashes: false, rows: Vec::new() }).add(fresh, now);
+                }
+            }
+        }
+        if renamed {
+            self.arrange();
+        }
+    }
+
+    /// Forgets series that nobody touched or held for `idle`; says how many.
+    pub(crate) fn expire(
+        &mut self,
+        idle: Duration,
+        now: Instant,
+        catalogue: &Mutex<Catalogue>,
+        index: &Index,
+    ) -> u64 {
+        let mut old: HashSet<*const Series> = HashSet::new();
+        for row in self.tables.iter_mut().flatten().flat_map(|table| &mut table.rows) {
+            if row.series.untouch() || row.slot.shares() > KEEPERS {
+                row.active = now;
+            } else if now.saturating_duration_since(row.active) >= idle {
+                old.insert(Arc::as_ptr(&row.series));
+            }
+        }
+        if old.is_empty() {
+            return 0;
+        }
+        let mut gone = 0;
+        // While the catalogue is locked nobody can register, so who does not find a series any more cannot make a
+        // second one before this one's fate is decided.
+        let mut catalogue = catalogue.lock().unwrap_or_else(PoisonError::into_inner);
+        index.forget(|series| old.contains(&std::ptr::from_ref(series)));
+        for (family, table) in self.tables.iter_mut().enumerate() {
+            let Some(table) = table else { continue };
+            table.rows.retain(|row| {
+                let listed = old.contains(&Arc::as_ptr(&row.series));
+                if listed {
+                    row.series.unspell();
+                }
+                let expired = listed && catalogue.expire(family, &row.series, KEEPERS);
+                gone += u64::from(expired);
+                !expired
+            });
+        }
+        gone
+    }
+
+    fn arrange(&mut self) {
+        let shown: HashSet<String> = self
+            .tables
+            .iter()
+            .flatten()
+            .flat_map(|table| name::lines(&table.meta.shown, table.meta.kind))
+            .collect();
+        for table in self.tables.iter_mut().flatten() {
+            table.clashes = table.meta.kind == Kind::Counter
+                && table
+                    .meta
+                    .shown
+                    .strip_suffix(name::TOTAL)
+                    .is_none_or(|base| base.is_empty() || shown.contains(base));
+        }
+        self.order = (0..self.tables.len()).filter(|id| self.tables[*id].is_some()).collect();
+        let tables = &self.tables;
+        self.order.sort_by_key(|id| tables[*id].as_ref().map(|table| &table.meta.shown));
+    }
+}
+
+impl Table {
+    fn add(&mut self, fresh: Vec<Arc<Series>>, now: Instant) {
+        if fresh.is_empty() {
+            return;
+        }
+        self.rows.extend(fresh.into_iter().map(|series| Row {
+            prefix: prefix(&self.meta, &series),
+            slot: series.slot.clone(),
+            series,
+            active: now,
+        }));
+        // Stable on purpose: the sort finds the long sorted run and only merges the rest into it.
+        self.rows.sort_by(|a, b| a.series.set.text.cmp(&b.series.set.text));
+    }
+
+    fn family(&self) -> Family {
+        let Meta { raw, kind, about, .. } = &self.meta;
+        let points = self.rows.iter().map(|row| Point {
+            labels: Arc::clone(&row.series.set.pairs),
+            start: row.series.start,
+            value: row.slot.value(),
+        });
+        Family {
+            name: Arc::clone(raw),
+            help: about.help.clone(),
+            unit: about.unit,
+            kind: *kind,
+            points: points.collect(),
+        }
+    }
+}
+
+fn prefix(meta: &Meta, series: &Series) -> Box<[u8]> {
+    let mut prefix = String::new();
+    if meta.kind != Kind::Histogram {
+        prefix.push_str(&meta.shown);
+    }
+    if !series.set.text.is_empty() {
+        prefix.push('{');
+        prefix.push_str(&series.set.text);
+        prefix.push('}');
+    }
+    prefix.push(' ');
+    prefix.into_bytes().into()
+}
