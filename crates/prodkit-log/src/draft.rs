@@ -1,0 +1,230 @@
+//! One line while it is written: into a buffer the thread keeps, never beyond the limit, no key twice.
+
+mod keys;
+mod values;
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use prodkit_trace::TraceContext;
+use tracing_core::Level;
+
+pub(crate) use keys::{Key, Redacted};
+
+use crate::clock;
+use crate::escape::escape;
+
+/// What all lines of one log have in common.
+#[derive(Debug)]
+pub(crate) struct Shape {
+    pub(crate) style: Style,
+    /// The most bytes of a line, its newline included.
+    pub(crate) max_line: usize,
+    pub(crate) redacted: Redacted,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Style {
+    Console,
+    Json,
+}
+
+/// Below this, level, time, caller, target and ids might not leave room for a message.
+pub(crate) const LEAST_LINE: usize = 1024;
+
+/// What always fits: the quotes and brackets that close a value, `,"truncated":true}` and the newline.
+const TAIL: usize = 24;
+/// What a message leaves free: the ids (94) and a suppressed count (34).
+const AFTER_MESSAGE: usize = 128;
+/// The most bytes, escaped, of the caller and of the target.
+const MOST_NAME: usize = 128;
+/// The longest number, or an empty string.
+const LEAST_VALUE: usize = 48;
+/// A buffer grown larger than this is not kept for the thread's next line.
+const MOST_KEPT: usize = 64 * 1024;
+
+thread_local! {
+    // Taken out while in use: a value's `Debug` may write a line of its own, which then gets fresh buffers.
+    static SPARE: Cell<(Vec<u8>, Vec<Key>)> = const { Cell::new((Vec::new(), Vec::new())) };
+}
+
+pub(crate) struct Draft<'s> {
+    shape: &'s Shape,
+    buf: Vec<u8>,
+    keys: Vec<Key>,
+    /// Where values must end.
+    limit: usize,
+    /// Whether what is written stands between quotes.
+    quoted: bool,
+    truncated: bool,
+}
+
+/// What stands before the message.
+pub(crate) struct Head<'a> {
+    pub(crate) level: Level,
+    pub(crate) at: Duration,
+    /// A path and a line; or, with no line, the caller as it shall be shown.
+    pub(crate) caller: Option<(&'a str, Option<u32>)>,
+    pub(crate) target: Option<&'a str>,
+}
+
+impl<'s> Draft<'s> {
+    pub(crate) fn new(shape: &'s Shape) -> Self {
+        let (buf, keys) = SPARE.try_with(Cell::take).unwrap_or_default();
+        let limit = shape.max_line - TAIL;
+        Self { shape, buf, keys, limit, quoted: true, truncated: false }
+    }
+
+    pub(crate) fn head(&mut self, head: &Head<'_>) {
+        let Head { level, at, caller, target } = head;
+        match self.shape.style {
+            Style::Json => {
+                self.raw(b"{\"level\":\"");
+                self.raw(name(*level).as_bytes());
+                self.raw(b"\",\"ts\":\"");
+                clock::stamp(&mut self.buf, *at);
+                self.raw(b"\"");
+                if let Some(caller) = caller {
+                    self.raw(b",\"caller\":\"");
+                    self.caller(*caller);
+                    self.raw(b"\"");
+                }
+                if let Some(target) = target {
+                    self.raw(b",\"target\":\"");
+                    self.short(target);
+                    self.raw(b"\"");
+                }
+            }
+            Style::Console => {
+                clock::stamp(&mut self.buf, *at);
+                self.raw(b" ");
+                self.raw(name(*level).as_bytes());
+                self.raw(if name(*level).len() == 4 { b"  " } else { b" " });
+                if let Some(caller) = caller {
+                    self.caller(*caller);
+                    self.raw(b" ");
+                }
+                if let Some(target) = target {
+                    self.raw(b"[");
+                    self.short(target);
+                    self.raw(b"] ");
+                }
+            }
+        }
+    }
+
+    /// The message, as `write` writes it; what does not fit is cut off, never what follows it.
+    pub(crate) fn message(&mut self, write: impl FnOnce(&mut Self)) {
+        if self.shape.style == Style::Json {
+            self.raw(b",\"msg\":\"");
+        }
+        let limit = self.limit;
+        self.limit = limit - AFTER_MESSAGE;
+        self.quoted = self.shape.style == Style::Json;
+        write(self);
+        self.limit = limit;
+        self.quoted = true;
+        if self.shape.style == Style::Json {
+            self.raw(b"\"");
+        }
+    }
+
+    pub(crate) fn ids(&mut self, context: Option<TraceContext>) {
+        let Some(context) = context else { return };
+        let [trace, span, flags]: [&[u8]; 3] = match self.shape.style {
+            Style::Json => [b",\"trace_id\":\"", b"\",\"span_id\":\"", b"\",\"trace_flags\":\""],
+            Style::Console => [b" trace_id=", b" span_id=", b" trace_flags="],
+        };
+        self.raw(trace);
+        self.raw(&context.trace_id().hex());
+        self.raw(span);
+        self.raw(&context.span_id().hex());
+        self.raw(flags);
+        self.raw(&context.flags().hex());
+        if self.shape.style == Style::Json {
+            self.raw(b"\"");
+        }
+    }
+
+    /// How many lines of this call site were held back since its last line.
+    pub(crate) fn suppressed(&mut self, lines: u64) {
+        if lines > 0 {
+            self.raw(match self.shape.style {
+                Style::Json => b",\"suppressed\":",
+                Style::Console => b" suppressed=",
+            });
+            self.raw(itoa::Buffer::new().format(lines).as_bytes());
+        }
+    }
+
+    /// The whole line, with its newline.
+    pub(crate) fn finish(&mut self) -> &[u8] {
+        match (self.shape.style, self.truncated) {
+            (Style::Json, false) => self.raw(b"}\n"),
+            (Style::Json, true) => self.raw(b",\"truncated\":true}\n"),
+            (Style::Console, false) => self.raw(b"\n"),
+            (Style::Console, true) => self.raw(b" truncated=true\n"),
+        }
+        &self.buf
+    }
+
+    /// The fields alone and where each stands, for a span to keep.
+    pub(crate) fn fields(&self) -> (&[u8], &[Key], bool) {
+        (&self.buf, &self.keys, self.truncated)
+    }
+
+    pub(crate) fn mark_truncated(&mut self) {
+        self.truncated = true;
+    }
+
+    /// Appends escaped text up to the limit; false if it was cut.
+    fn text(&mut self, text: &str) -> bool {
+        let whole = escape(&mut self.buf, text, self.limit, self.quoted);
+        self.truncated |= !whole;
+        whole
+    }
+
+    fn raw(&mut self, bytes: &[u8]) {
+        self.buf.extend_from_slice(bytes);
+    }
+
+    fn short(&mut self, text: &str) {
+        let limit = self.buf.len() + MOST_NAME;
+        escape(&mut self.buf, text, limit, true);
+    }
+
+    fn caller(&mut self, (path, line): (&str, Option<u32>)) {
+        let Some(line) = line else { return self.short(path) };
+        self.short(last_two(path));
+        self.raw(b":");
+        self.raw(itoa::Buffer::new().format(line).as_bytes());
+    }
+}
+
+impl Drop for Draft<'_> {
+    fn drop(&mut self) {
+        let Self { buf, keys, .. } = self;
+        buf.clear();
+        keys.clear();
+        if buf.capacity() <= MOST_KEPT {
+            // while the thread's locals are destroyed there is nothing left to keep them for
+            let _ = SPARE.try_with(|spare| spare.set((std::mem::take(buf), std::mem::take(keys))));
+        }
+    }
+}
+
+fn name(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => "ERROR",
+        Level::WARN => "WARN",
+        Level::INFO => "INFO",
+        Level::DEBUG => "DEBUG",
+        Level::TRACE => "TRACE",
+    }
+}
+
+/// `dir/file.rs`: the last two segments, as other production loggers show it.
+fn last_two(path: &str) -> &str {
+    let mut separators = path.bytes().enumerate().rev().filter(|(_, byte)| matches!(byte, b'/' | b'\\'));
+    separators.nth(1).map_or(path, |(at, _)| &path[at + 1..])
+}

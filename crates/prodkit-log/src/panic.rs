@@ -1,0 +1,67 @@
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::panic::PanicHookInfo;
+use std::time::Duration;
+
+use tracing_core::Level;
+
+use crate::Log;
+use crate::clock;
+use crate::draft::{Draft, Head, Style};
+
+/// How long a panic waits for its line to be written. Most panics end one request, not the process, and an output that
+/// blocks must not hold up the threads that serve.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// Writes one `ERROR` line about a panic, for a panic hook to call: what was said as `msg`, where as `caller`, the
+/// trace id of the work that panicked, its `thread`, and its `backtrace` if `RUST_BACKTRACE` or `RUST_LIB_BACKTRACE`
+/// asks for one. Then waits up to 100 ms for it to be written.
+///
+/// No filter disables it and no limit suppresses it. It takes no lock that a panicking thread may hold: panics inside a
+/// field's `Debug`, in another layer, or on the writer's own thread are told too.
+///
+/// ```
+/// # let (_layer, log) = prodkit_log::start(prodkit_log::Options::default(), std::io::sink())?;
+/// std::panic::set_hook(Box::new(move |info| prodkit_log::panic_line(&log, info)));
+/// # let _ = std::panic::take_hook();
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn panic_line(log: &Log, info: &PanicHookInfo<'_>) {
+    let core = &*log.core;
+    let payload = info.payload();
+    let said = match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {
+        (Some(said), _) => said,
+        (None, Some(said)) => said.as_str(),
+        (None, None) => "(a payload that is not text)",
+    };
+    let thread = std::thread::current();
+    let backtrace = Backtrace::capture();
+    let backtrace = (backtrace.status() == BacktraceStatus::Captured).then_some(backtrace);
+    let json = core.shape.style == Style::Json;
+
+    let mut draft = Draft::new(&core.shape);
+    draft.head(&Head {
+        level: Level::ERROR,
+        at: clock::now(),
+        caller: info.location().map(|location| (location.file(), Some(location.line()))),
+        target: None,
+    });
+    draft.message(|draft| draft.write(format_args!("panicked: {said}")));
+    draft.ids(prodkit_trace::current());
+    draft.str("thread", thread.name().unwrap_or("(unnamed)"));
+    core.constants.append_to(&mut draft);
+    if let Some(backtrace) = backtrace.as_ref().filter(|_| json) {
+        // last: it takes what room there is
+        draft.debug("backtrace", &format_args!("{backtrace}"));
+    }
+    core.writer.push(draft.finish());
+    drop(draft);
+    if let Some(backtrace) = backtrace.filter(|_| !json) {
+        // for a person, who reads lines
+        for frame in backtrace.to_string().lines() {
+            let mut draft = Draft::new(&core.shape);
+            draft.plain(frame);
+            core.writer.push(draft.finish());
+        }
+    }
+    core.writer.flush(PATIENCE);
+}

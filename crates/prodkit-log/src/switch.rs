@@ -1,0 +1,128 @@
+//! The filter while the process runs: set by a reload, overridden for a while by an operator.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use arc_swap::ArcSwap;
+use tracing_core::callsite;
+
+use crate::Filter;
+
+#[derive(Debug)]
+pub(crate) struct Switch {
+    effective: ArcSwap<Filter>,
+    /// Changes whenever `effective` does, so that an answer can be remembered.
+    generation: AtomicU64,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    base: Filter,
+    over: Option<(Filter, Instant)>,
+}
+
+impl Switch {
+    pub(crate) fn new(base: Filter) -> Self {
+        Self {
+            effective: ArcSwap::from_pointee(base.clone()),
+            generation: AtomicU64::new(0),
+            state: Mutex::new(State { base, over: None }),
+        }
+    }
+
+    pub(crate) fn effective(&self) -> Arc<Filter> {
+        self.effective.load_full()
+    }
+
+    pub(crate) fn with<R>(&self, ask: impl FnOnce(&Filter) -> R) -> R {
+        ask(&self.effective.load())
+    }
+
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// What holds when there is no override, or once it ends.
+    pub(crate) fn set(&self, base: Filter) {
+        self.change(|state| state.base = base);
+    }
+
+    pub(crate) fn override_until(&self, filter: Filter, until: Instant) {
+        self.change(|state| state.over = Some((filter, until)));
+    }
+
+    pub(crate) fn end_override(&self) {
+        self.change(|state| state.over = None);
+    }
+
+    pub(crate) fn overridden(&self) -> Option<(Filter, Instant)> {
+        self.lock().over.clone()
+    }
+
+    /// Ends the override if its time is over; else says when it will be.
+    pub(crate) fn expire(&self, now: Instant) -> Option<Instant> {
+        let until = self.lock().over.as_ref().map(|(_, until)| *until)?;
+        if until > now {
+            return Some(until);
+        }
+        // looked at again under the lock: it may have been prolonged in between
+        self.change(|state| state.over = state.over.take_if(|(_, until)| *until > now));
+        self.lock().over.as_ref().map(|(_, until)| *until)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        {
+            let mut state = self.lock();
+            change(&mut state);
+            let effective = state.over.as_ref().map_or(&state.base, |(filter, _)| filter);
+            if *effective == **self.effective.load() {
+                return;
+            }
+            self.effective.store(Arc::new(effective.clone()));
+            self.generation.fetch_add(1, Ordering::Release);
+        }
+        // Outside the lock: it asks every layer about every call site. Two at once are fine, since each begins after
+        // its own store and so the last one sees the last filter.
+        callsite::rebuild_interest_cache();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn an_override_ends_and_what_was_set_meanwhile_holds() {
+        let filter = |text: &str| text.parse::<Filter>().expect(text);
+        let second = Duration::from_secs(1);
+        let start = Instant::now();
+        let switch = Switch::new(filter("info"));
+        assert_eq!(switch.expire(start), None);
+
+        switch.override_until(filter("debug"), start + 10 * second);
+        assert_eq!(switch.expire(start), Some(start + 10 * second));
+        assert_eq!(*switch.effective(), filter("debug"));
+
+        switch.set(filter("warn"));
+        assert_eq!(*switch.effective(), filter("debug"), "a reload does not end an override");
+
+        switch.override_until(filter("trace"), start + 20 * second);
+        assert_eq!(switch.expire(start + 10 * second), Some(start + 20 * second), "it was prolonged");
+        assert_eq!(switch.expire(start + 20 * second), None);
+        assert_eq!(*switch.effective(), filter("warn"));
+
+        switch.override_until(filter("off"), start + 30 * second);
+        let generation = switch.generation();
+        switch.end_override();
+        assert_eq!(*switch.effective(), filter("warn"));
+        assert_ne!(switch.generation(), generation);
+    }
+}

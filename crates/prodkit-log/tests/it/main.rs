@@ -1,0 +1,11 @@
+//! The log as its users see it: macros in, lines out.
+
+#![expect(clippy::expect_used, clippy::panic, reason = "helpers of tests fail as tests do")]
+
+mod bridge;
+mod filter;
+mod line;
+mod panic;
+mod property;
+mod support;
+mod writer;
