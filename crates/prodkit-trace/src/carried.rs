@@ -2,7 +2,7 @@
 //!
 //! Apart from the context, since few requests bring one: those that do not must not pay for it.
 
-use crate::{TraceId, TraceState, current};
+use crate::{TraceContext, TraceId, TraceState, current};
 use std::cell::RefCell;
 use std::sync::Arc;
 
@@ -28,15 +28,18 @@ pub fn current_state() -> Option<Arc<TraceState>> {
         .ok()?
 }
 
-/// Part of a [`Scope`](crate::Scope): restores the list that was there before.
+/// Restores the list that was there before when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Carried {
     previous: Belonging,
 }
 
 impl Carried {
-    pub(crate) fn enter(trace: TraceId, state: Arc<TraceState>) -> Self {
-        Self { previous: swap(Some((trace, state))) }
+    /// Makes `state` the list that belongs to the trace of `context`; nothing without either.
+    #[inline]
+    pub(crate) fn enter(context: Option<TraceContext>, state: Option<&Arc<TraceState>>) -> Option<Self> {
+        let (Some(context), Some(state)) = (context, state) else { return None };
+        Some(Self { previous: swap(Some((context.trace_id(), state.clone()))) })
     }
 
     /// Ends this one without ending `newer`.

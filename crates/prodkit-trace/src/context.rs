@@ -1,5 +1,6 @@
 //! The context: three numbers.
 
+use crate::carried::Carried;
 use crate::{ParseError, Scope, SpanId, TraceFlags, TraceId, TraceState, Traceparent, scope, traceparent};
 use std::sync::Arc;
 
@@ -97,7 +98,7 @@ impl TraceContext {
 
     /// Like [`enter`](Self::enter), with the `tracestate` the trace arrived with, which then is
     /// [`current_state()`](crate::current_state).
-    pub fn enter_with(self, state: Arc<TraceState>) -> Scope {
-        scope::enter_with(Some(self), Some(state))
+    pub fn enter_with(self, state: &Arc<TraceState>) -> Scope {
+        self.enter().with(Carried::enter(Some(self), Some(state)))
     }
 }

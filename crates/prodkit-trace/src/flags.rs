@@ -48,8 +48,7 @@ impl TraceFlags {
 
     /// The two lowercase hexadecimal digits, as ASCII.
     pub fn hex(&self) -> [u8; 2] {
-        let [.., high, low] = hex::encode_u32(u32::from(self.0));
-        [high, low]
+        hex::encode_u8(self.0)
     }
 }
 

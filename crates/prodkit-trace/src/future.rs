@@ -1,5 +1,6 @@
 //! Futures that run in a trace.
 
+use crate::carried::Carried;
 use crate::{TraceContext, TraceState, current, current_state, scope};
 use pin_project_lite::pin_project;
 use std::pin::Pin;
@@ -43,7 +44,8 @@ pin_project! {
     impl<F> PinnedDrop for InTrace<F> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            let _scope = scope::enter_with(*this.context, this.state.clone());
+            let _scope = scope::enter(*this.context);
+ let _carried = Carried::enter(*this.context, this.state.as_ref());
             this.inner.set(None);
         }
     }
@@ -68,7 +70,8 @@ impl<F: Future> Future for InTrace<F> {
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        let _scope = scope::enter_with(*this.context, this.state.clone());
+        let _scope = scope::enter(*this.context);
+        let _carried = Carried::enter(*this.context, this.state.as_ref());
         match this.inner.as_pin_mut() {
             Some(inner) => inner.poll(cx),
             None => unreachable!("polled after drop"),

@@ -1,26 +1,44 @@
 //! Lowercase hexadecimal, as the trace headers write it.
+//!
+//! Eight digits at a time: the nibbles of a number are spread over the bytes of a `u64` and turned into ASCII, or back,
+//! by arithmetic on the whole word. Every request with a trace pays for this several times.
 
-/// The eight lowercase digits of a number.
-///
-/// All eight at once: the nibbles are spread over the bytes of a `u64` and turned into ASCII by arithmetic on the whole
-/// word, since every log line of a request pays for this.
-pub(crate) fn encode_u32(value: u32) -> [u8; 8] {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    let mut nibbles = u64::from(value);
+/// One in each byte.
+const ONES: u64 = 0x0101_0101_0101_0101;
+/// How much further on in ASCII than the digits the letters lie.
+const LETTERS: u8 = b'a' - b'0' - 10;
+
+/// The eight lowercase digits of a number, as a big-endian word.
+const fn encode_word(value: u32) -> u64 {
+    let mut nibbles = value as u64;
     nibbles = (nibbles | nibbles << 16) & 0x0000_ffff_0000_ffff;
     nibbles = (nibbles | nibbles << 8) & 0x00ff_00ff_00ff_00ff;
-    nibbles = (nibbles | nibbles << 4) & 0x0f0f_0f0f_0f0f_0f0f;
-    // 1 in each byte above nine: those become letters, which lie further on in ASCII than the digits
+    nibbles = (nibbles | nibbles << 4) & (0x0f * ONES);
     let letters = ((nibbles + 6 * ONES) >> 4) & ONES;
-    (nibbles + u64::from(b'0') * ONES + letters * u64::from(b'a' - b'0' - 10)).to_be_bytes()
+    nibbles + b'0' as u64 * ONES + letters * LETTERS as u64
+}
+
+/// The number that eight lowercase digits write. Of any other bytes it makes any number: the caller encodes it again
+/// and compares.
+const fn decode_word(digits: u64) -> u32 {
+    let letters = (digits >> 6) & ONES;
+    // no byte overflows into the next: the high nibbles are cleared before
+    let mut nibbles = (digits & (0x0f * ONES)) + 9 * letters;
+    nibbles &= 0x0f * ONES;
+    nibbles = (nibbles | nibbles >> 4) & 0x00ff_00ff_00ff_00ff;
+    nibbles = (nibbles | nibbles >> 8) & 0x0000_ffff_0000_ffff;
+    (nibbles | nibbles >> 16) as u32
+}
+
+/// The two lowercase digits of a number.
+pub(crate) const fn encode_u8(value: u8) -> [u8; 2] {
+    (encode_word(value as u32) as u16).to_be_bytes()
 }
 
 /// The sixteen lowercase digits of a number.
-pub(crate) fn encode_u64(value: u64) -> [u8; 16] {
-    let mut digits = [0; 16];
-    digits[..8].copy_from_slice(&encode_u32((value >> 32) as u32));
-    digits[8..].copy_from_slice(&encode_u32(value as u32));
-    digits
+pub(crate) const fn encode_u64(value: u64) -> [u8; 16] {
+    let (high, low) = (encode_word((value >> 32) as u32), encode_word(value as u32));
+    ((high as u128) << 64 | low as u128).to_be_bytes()
 }
 
 /// The thirty-two lowercase digits of a number.
@@ -31,31 +49,24 @@ pub(crate) fn encode_u128(value: u128) -> [u8; 32] {
     digits
 }
 
-/// The number written by at most 32 lowercase digits; `None` for any other byte, upper case included (the headers
-/// forbid it).
-pub(crate) fn decode(digits: &[u8]) -> Option<u128> {
-    debug_assert!(digits.len() <= 32, "more digits than a u128 holds");
-    let (mut value, mut invalid) = (0, 0);
-    for &digit in digits {
-        let nibble = NIBBLES[usize::from(digit)];
-        // checked once at the end: valid input never branches
-        invalid |= nibble;
-        value = value << 4 | u128::from(nibble & 0x0f);
-    }
-    (invalid & INVALID == 0).then_some(value)
+/// The number written by these digits; `None` for any other byte, upper case included: the headers forbid it.
+pub(crate) fn decode_u8(digits: [u8; 2]) -> Option<u8> {
+    let value = decode_word(u64::from(u16::from_be_bytes(digits))) as u8;
+    (encode_u8(value) == digits).then_some(value)
 }
 
-const INVALID: u8 = 0xf0;
+/// As [`decode_u8`].
+pub(crate) fn decode_u64(digits: [u8; 16]) -> Option<u64> {
+    let text = u128::from_be_bytes(digits);
+    let value = u64::from(decode_word((text >> 64) as u64)) << 32 | u64::from(decode_word(text as u64));
+    (encode_u64(value) == digits).then_some(value)
+}
 
-const NIBBLES: [u8; 256] = {
-    let mut table = [INVALID; 256];
-    let mut nibble = 0;
-    while nibble < 16 {
-        table[b"0123456789abcdef"[nibble] as usize] = nibble as u8;
-        nibble += 1;
-    }
-    table
-};
+/// As [`decode_u8`].
+pub(crate) fn decode_u128(digits: [u8; 32]) -> Option<u128> {
+    let (halves, _) = digits.as_chunks::<16>();
+    Some(u128::from(decode_u64(halves[0])?) << 64 | u128::from(decode_u64(halves[1])?))
+}
 
 #[cfg(test)]
 mod tests {
@@ -67,21 +78,27 @@ mod tests {
         fn encodes_as_the_standard_formatter_does(value: u128) {
             prop_assert_eq!(encode_u128(value).to_vec(), format!("{value:032x}").into_bytes());
             prop_assert_eq!(encode_u64(value as u64).to_vec(), format!("{:016x}", value as u64).into_bytes());
-            prop_assert_eq!(decode(&encode_u128(value)), Some(value));
+            prop_assert_eq!(encode_u8(value as u8).to_vec(), format!("{:02x}", value as u8).into_bytes());
+            prop_assert_eq!(decode_u128(encode_u128(value)), Some(value));
+        }
+
+        #[test]
+        fn decodes_no_other_bytes(digits: [u8; 16], value: u64, at in 0..16_usize, byte: u8) {
+            prop_assert!(decode_u64(digits).is_none_or(|value| encode_u64(value) == digits));
+            let mut digits = encode_u64(value);
+            digits[at] = byte;
+            prop_assert_eq!(decode_u64(digits).is_some(), matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
         }
     }
 
     #[test]
-    fn decodes_lowercase_digits_only() {
-        for byte in 0..=u8::MAX {
-            let expected =
-                char::from(byte).to_digit(16).filter(|_| !byte.is_ascii_uppercase()).map(u128::from);
-            assert_eq!(decode(&[byte]), expected, "byte {byte:#04x}");
-            assert_eq!(
-                decode(&[b'1', byte, b'2']),
-                expected.map(|digit| 0x102 | digit << 4),
-                "byte {byte:#04x}"
-            );
+    fn decodes_each_pair_of_lowercase_digits_and_nothing_else() {
+        for pair in 0..=u16::MAX {
+            let digits = pair.to_be_bytes();
+            let text = str::from_utf8(&digits).ok().filter(|text| !text.starts_with('+'));
+            let expected = text.and_then(|text| u8::from_str_radix(text, 16).ok());
+            let expected = expected.filter(|_| !digits.iter().any(u8::is_ascii_uppercase));
+            assert_eq!(decode_u8(digits), expected, "{digits:?}");
         }
     }
 }

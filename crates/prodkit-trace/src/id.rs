@@ -26,10 +26,7 @@ impl TraceId {
 
     /// Reads exactly 32 lowercase hexadecimal digits; `None` for anything else and for zero.
     pub fn from_hex(digits: &[u8]) -> Option<Self> {
-        if digits.len() != 32 {
-            return None;
-        }
-        Self::from_u128(hex::decode(digits)?)
+        Self::from_u128(hex::decode_u128(digits.try_into().ok()?)?)
     }
 
     /// The 32 lowercase hexadecimal digits, as ASCII.
@@ -87,10 +84,7 @@ impl SpanId {
 
     /// Reads exactly 16 lowercase hexadecimal digits; `None` for anything else and for zero.
     pub fn from_hex(digits: &[u8]) -> Option<Self> {
-        if digits.len() != 16 {
-            return None;
-        }
-        Self::from_u64(hex::decode(digits)? as u64)
+        Self::from_u64(hex::decode_u64(digits.try_into().ok()?)?)
     }
 
     /// The 16 lowercase hexadecimal digits, as ASCII.

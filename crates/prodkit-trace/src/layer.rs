@@ -1,6 +1,7 @@
 //! Ids for `tracing` spans.
 
-use crate::{Scope, SpanId, TraceContext, TraceId, TraceState, current, current_state, scope};
+use crate::carried::Carried;
+use crate::{Scope, SpanId, TraceContext, TraceId, TraceState, current, current_state};
 use std::cell::RefCell;
 use std::fmt;
 use std::sync::Arc;
@@ -133,7 +134,7 @@ where
 
     fn on_enter(&self, id: &span::Id, cx: Context<'_, S>) {
         let Some((context, state)) = cx.span(id).and_then(|span| read(&span)) else { return };
-        let scope = scope::enter_with(Some(context), state);
+        let scope = context.enter().with(Carried::enter(Some(context), state.as_ref()));
         let entry = Entry { layer: self.address(), span: id.into_u64(), scope };
         // where the thread's list is gone nobody could end the scope: the entry is dropped unused and ends it at once
         let _ = ENTERED.try_with(|entered| entered.borrow_mut().push(entry));

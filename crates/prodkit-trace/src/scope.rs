@@ -1,10 +1,9 @@
 //! The thread's current context, and the guard that sets it.
 
+use crate::TraceContext;
 use crate::carried::Carried;
-use crate::{TraceContext, TraceState};
 use std::cell::Cell;
 use std::marker::PhantomData;
-use std::sync::Arc;
 
 thread_local! {
     // Nothing in it has a destructor: it costs no registration, and works while the thread's other locals are dropped.
@@ -36,16 +35,6 @@ pub(crate) fn enter(context: Option<TraceContext>) -> Scope {
     })
 }
 
-/// Like [`enter`], and makes `state` the list that belongs to the trace.
-#[inline]
-pub(crate) fn enter_with(context: Option<TraceContext>, state: Option<Arc<TraceState>>) -> Scope {
-    let mut scope = enter(context);
-    if let (Some(context), Some(state)) = (context, state) {
-        scope.carried = Some(Carried::enter(context.trace_id(), state));
-    }
-    scope
-}
-
 /// While it lives, the context it was made from is [`current()`]; dropping it restores the one before, also when a
 /// panic unwinds.
 ///
@@ -59,7 +48,8 @@ pub struct Scope {
     depth: u64,
     /// The depth to return to: that of the scope under this one.
     below: u64,
-    carried: Option<Carried>,
+    /// Boxed, since nearly no scope has one.
+    carried: Option<Box<Carried>>,
     not_send: PhantomData<*mut ()>,
 }
 
@@ -77,6 +67,15 @@ impl Drop for Scope {
 }
 
 impl Scope {
+    /// Restores what `carried` replaced together with the context.
+    #[inline]
+    pub(crate) fn with(mut self, carried: Option<Carried>) -> Self {
+        if let Some(carried) = carried {
+            self.carried = Some(Box::new(carried));
+        }
+        self
+    }
+
     /// Ends this scope but not `newer`, if that was entered right after it: `newer` will restore what this one would
     /// have restored. Otherwise this is a drop.
     pub(crate) fn end_below(mut self, newer: &mut Self) {

@@ -70,7 +70,7 @@ pub(crate) fn parse(value: &[u8]) -> Result<TraceContext, ParseError> {
     if known[2] != b'-' || known[35] != b'-' || known[52] != b'-' {
         return Err(ParseError::new("traceparent is not four fields between dashes"));
     }
-    match hex::decode(&known[..2]) {
+    match hex::decode_u8([known[0], known[1]]) {
         Some(0) if !rest.is_empty() => {
             return Err(ParseError::new("traceparent of version 00 is longer than 55 bytes"));
         }
@@ -84,7 +84,7 @@ pub(crate) fn parse(value: &[u8]) -> Result<TraceContext, ParseError> {
     let trace = trace.ok_or(ParseError::new("trace-id is zero or not lowercase hexadecimal"))?;
     let span = SpanId::from_hex(&known[36..52]);
     let span = span.ok_or(ParseError::new("parent-id is zero or not lowercase hexadecimal"))?;
-    let flags =
-        hex::decode(&known[53..]).ok_or(ParseError::new("trace-flags are not lowercase hexadecimal"))?;
-    Ok(TraceContext::new(trace, span, TraceFlags::from_u8(flags as u8)))
+    let flags = hex::decode_u8([known[53], known[54]])
+        .ok_or(ParseError::new("trace-flags are not lowercase hexadecimal"))?;
+    Ok(TraceContext::new(trace, span, TraceFlags::from_u8(flags)))
 }

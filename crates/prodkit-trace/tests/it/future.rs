@@ -45,7 +45,7 @@ fn of_nested_ones_the_innermost_decides() {
 
 #[test]
 fn the_current_trace_is_taken_when_asked_for() {
-    let scope = context(1).enter_with(state());
+    let scope = context(1).enter_with(&state());
     let future = async { (current(), current_state()) }.in_current_trace();
     drop(scope);
     assert_eq!(poll(pin!(future)), Poll::Ready((Some(context(1)), Some(state()))));

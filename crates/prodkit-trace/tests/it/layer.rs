@@ -141,7 +141,7 @@ fn spans_left_in_any_order_leave_the_others_current() {
         [[0, 1, 2, 3], [0, 2, 1, 3], [1, 0, 3, 2], [1, 3, 0, 2], [2, 0, 1, 3], [3, 0, 2, 1]];
     let _default = install(Layer::new());
     for order in ORDERS {
-        let _request = context(1).enter_with(state());
+        let _request = context(1).enter_with(&state());
         let spans: Vec<_> = (0..4).map(|_| info_span!("a")).collect();
         let mut open: Vec<_> = spans.iter().map(|span| (ctx(span), Some(span.enter()))).collect();
         for left in order {
@@ -182,7 +182,7 @@ fn a_panic_inside_a_span_restores() {
 #[test]
 fn a_clone_is_the_same_span_on_another_thread_and_may_close_there() {
     let _default = install(Layer::new());
-    let scope = context(1).enter_with(state());
+    let scope = context(1).enter_with(&state());
     let span = info_span!("a");
     let expected = ctx(&span);
     drop(scope);
@@ -340,7 +340,7 @@ async fn instrumented_tasks_and_blocking_work_keep_the_trace() {
 fn the_state_follows_the_spans_of_its_trace() {
     let _default = install(Layer::new());
     let (child, grandchild, root) = {
-        let _request = context(1).enter_with(state());
+        let _request = context(1).enter_with(&state());
         let child = info_span!("a");
         let grandchild = info_span!(parent: &child, "b");
         (child, grandchild, info_span!(parent: None, "root"))

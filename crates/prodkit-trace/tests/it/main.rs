@@ -2,6 +2,7 @@
 
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "what cannot go on in a test fails it")]
 
+mod allocations;
 mod future;
 mod ids;
 mod layer;

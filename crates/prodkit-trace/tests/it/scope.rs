@@ -80,7 +80,7 @@ fn the_end_of_a_thread_does_not_panic() {
     impl Drop for AtExit {
         fn drop(&mut self) {
             let before = numbers();
-            let scope = context(7).enter_with(state("a=1"));
+            let scope = context(7).enter_with(&state("a=1"));
             let inside = numbers();
             let _ = (current_state(), TraceContext::root(true));
             drop(scope);
@@ -99,7 +99,7 @@ fn the_end_of_a_thread_does_not_panic() {
             EXIT.with_borrow_mut(|exit| exit.push(AtExit(tx)));
             std::mem::forget(context(1).enter());
             if !early {
-                std::mem::forget(context(1).enter_with(state("a=1")));
+                std::mem::forget(context(1).enter_with(&state("a=1")));
             }
         })
         .join()
@@ -112,7 +112,7 @@ fn the_end_of_a_thread_does_not_panic() {
 fn the_state_follows_its_trace() {
     let (one, two) = (state("a=1"), state("b=2"));
     assert_eq!(current_state(), None);
-    let outer = context(1).enter_with(one.clone());
+    let outer = context(1).enter_with(&one);
     assert_eq!(current_state(), Some(one.clone()));
     {
         // the same trace, another span
@@ -121,7 +121,7 @@ fn the_state_follows_its_trace() {
         // another trace must not be told this one's
         let _other = context(2).enter();
         assert_eq!(current_state(), None);
-        let _stated = context(2).enter_with(two.clone());
+        let _stated = context(2).enter_with(&two);
         assert_eq!(current_state(), Some(two));
     }
     assert_eq!(current_state(), Some(one.clone()));
@@ -163,7 +163,7 @@ proptest! {
             match step {
                 Some(which) if !held.is_empty() => drop(held.swap_remove(which.index(held.len()))),
                 _ => {
-                    held.push(context(number).enter_with(state("a=1")));
+                    held.push(context(number).enter_with(&state("a=1")));
                     prop_assert_eq!(numbers(), Some(number));
                 }
             }
