@@ -1,0 +1,227 @@
+//! One connection, from its first byte to its last.
+
+mod deadlines;
+mod exchange;
+mod live;
+mod streams;
+mod wire;
+
+use crate::drain::Stage;
+use crate::{Limits, Service};
+use deadlines::{Act, Deadlines};
+use exchange::Exchanges;
+use hyper::server::conn::{http1, http2};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::task::coop::unconstrained;
+use tokio::time::{Instant, Sleep, sleep_until};
+use streams::Streams;
+use wire::Protocol;
+
+pub(crate) use deadlines::after;
+pub(crate) use exchange::Served;
+pub(crate) use live::Live;
+pub(crate) use wire::Wire;
+
+/// Serves `stream` in a task of its own.
+pub(crate) fn start(stream: TcpStream, live: Arc<Live>, service: &Service) {
+    streams::spawn(service.connection(Wire::new(stream, live)));
+}
+
+/// The life of a connection, for one type of service.
+pub(crate) async fn run<S: Served>(mut wire: Wire, service: S) {
+    let live = wire.live().clone();
+    let mut watch = Watch::new(&live);
+    let protocol = {
+        let mut sniffing = Sniffing { wire: &mut wire, protocol: None };
+        watch.over(Pin::new(&mut sniffing)).await;
+        sniffing.protocol
+    };
+    match protocol {
+        None => return,
+        Some(Protocol::Http1) => {
+            let exchanges = Exchanges::new(live.clone(), service, None);
+            let connection = http1_settings(&live.roster.limits).serve_connection(TokioIo::new(wire), exchanges);
+            watch.over(pin!(connection.with_upgrades())).await;
+        }
+        Some(Protocol::Http2) => {
+            live.set_http2();
+            watch.deadlines.http2();
+            let streams = Streams::new(live.roster.limits.write_timeout);
+            let exchanges = Exchanges::new(live.clone(), service, Some(streams.clone()));
+            let settings = http2_settings(&live.roster.limits, streams);
+            watch.over(pin!(settings.serve_connection(TokioIo::new(wire), exchanges))).await;
+        }
+    }
+    if live.is_upgraded() {
+        upgraded(&live).await;
+    }
+}
+
+fn http1_settings(limits: &Limits) -> http1::Builder {
+    /// hyper's own floor for its buffer.
+    const MIN_BUFFER: usize = 8192;
+    let mut settings = http1::Builder::new();
+    settings
+        // one bound for a head that is complete, one for a head that never is
+        .max_header_size(limits.header_bytes)
+        .max_buf_size(limits.header_bytes.max(MIN_BUFFER))
+        // our own deadlines tell a head that is late from a connection that is idle
+        .header_read_timeout(None::<Duration>);
+    settings
+}
+
+fn http2_settings(limits: &Limits, streams: Streams) -> http2::Builder<Streams> {
+    let header_bytes = u32::try_from(limits.header_bytes).unwrap_or(u32::MAX);
+    let mut settings = http2::Builder::new(streams);
+    settings
+        .timer(TokioTimer::new())
+        .max_header_list_size(header_bytes)
+        .max_concurrent_streams(limits.http2.max_streams)
+        .max_pending_accept_reset_streams(limits.http2.max_resets)
+        .keep_alive_interval(limits.http2.ping)
+        .keep_alive_timeout(limits.http2.ping_timeout);
+    settings
+}
+
+/// Something that goes on until it is done, and can be asked to come to its end.
+trait Stretch {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()>;
+    fn finish(self: Pin<&mut Self>);
+}
+
+struct Sniffing<'a> {
+    wire: &'a mut Wire,
+    protocol: Option<Protocol>,
+}
+
+impl Stretch for Sniffing<'_> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.wire.poll_protocol(cx).map(|protocol| self.protocol = protocol)
+    }
+
+    fn finish(self: Pin<&mut Self>) {}
+}
+
+impl<S: Served> Stretch for http1::UpgradeableConnection<TokioIo<Wire>, Exchanges<S>> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        // its errors are the client's doing, or were answered
+        Future::poll(self, cx).map(|ended| log_end(ended.err()))
+    }
+
+    fn finish(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+impl<S: Served> Stretch for http2::Connection<TokioIo<Wire>, Exchanges<S>, Streams> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        Future::poll(self, cx).map(|ended| log_end(ended.err()))
+    }
+
+    fn finish(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+fn log_end(error: Option<hyper::Error>) {
+    if let Some(error) = error {
+        tracing::debug!(%error, "connection ended early");
+    }
+}
+
+/// Watches over a connection's deadlines and the stage of the server.
+struct Watch<'a> {
+    live: &'a Live,
+    deadlines: Deadlines,
+    /// One timer, re-armed only for an earlier moment or when it has fired: a busy connection never touches it.
+    timer: Option<Pin<Box<Sleep>>>,
+    /// The I/O driver was given a turn since the listener closed, so what the kernel had for us has been seen.
+    settled: bool,
+}
+
+impl<'a> Watch<'a> {
+    fn new(live: &'a Live) -> Self {
+        Self { live, deadlines: Deadlines::new(live.born), timer: None, settled: false }
+    }
+
+    /// Polls `stretch` to its end, or to the end of the time it is given.
+    async fn over(&mut self, mut stretch: Pin<&mut impl Stretch>) {
+        let mut listening = false;
+        let mut turn = None;
+        poll_fn(|cx| {
+            // a task's waker stays the same for life
+            if !std::mem::replace(&mut listening, true) {
+                self.live.listen(cx.waker());
+            }
+            loop {
+                if self.live.stage() == Stage::Aborting {
+                    return Poll::Ready(());
+                }
+                if let Poll::Ready(()) = stretch.as_mut().poll(cx) {
+                    return Poll::Ready(());
+                }
+                let mut seen = self.live.seen();
+                if seen.stage == Stage::Closing && !self.settled {
+                    let turn = turn.get_or_insert_with(|| Box::pin(tokio::task::yield_now()));
+                    if turn.as_mut().poll(cx).is_ready() {
+                        self.settled = true;
+                        continue;
+                    }
+                    seen.stage = Stage::Polite;
+                }
+                let live = self.live;
+                let next = self.deadlines.next(seen, &live.roster.limits, Instant::now, || live.moment());
+                let Some((at, act)) = next else { return Poll::Pending };
+                if !self.has_come(at, cx) {
+                    return Poll::Pending;
+                }
+                match act {
+                    Act::Cut => return Poll::Ready(()),
+                    Act::Finish => {
+                        stretch.as_mut().finish();
+                        self.deadlines.finished(Instant::now());
+                    }
+                }
+            }
+        })
+        .await;
+    }
+
+    /// Whether it is `at`; if not, this task is woken then at the latest.
+    fn has_come(&mut self, at: Instant, cx: &mut Context<'_>) -> bool {
+        if self.timer.as_ref().is_some_and(|timer| timer.deadline() <= at && !timer.is_elapsed()) {
+            return false;
+        }
+        if at <= Instant::now() {
+            return true;
+        }
+        let timer = match &mut self.timer {
+            Some(timer) => {
+                timer.as_mut().reset(at);
+                timer
+            }
+            none => none.insert(Box::pin(sleep_until(at))),
+        };
+        // It must be polled once to wake us, and a poll that the task's budget turns away would not count.
+        pin!(unconstrained(timer.as_mut())).poll(cx).is_ready()
+    }
+}
+
+/// The connection belongs to whoever upgraded it. What is left to do here is to cut it when its time is over.
+async fn upgraded(live: &Live) {
+    poll_fn(|cx| {
+        live.listen(cx.waker());
+        if live.stage() == Stage::Aborting {
+            live.cut();
+            return Poll::Ready(());
+        }
+        if live.is_gone() { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}

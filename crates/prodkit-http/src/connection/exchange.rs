@@ -1,0 +1,213 @@
+//! One request and its response, between hyper and the service.
+
+use super::live::{InFlight, Live};
+use super::streams::{Flow, Streams};
+use crate::body::{Body, BodyLimits, TooLarge};
+use crate::{BoxError, current};
+use http::header::{CONNECTION, CONTENT_LENGTH};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http_body::{Frame, SizeHint};
+use hyper::body::Incoming;
+use pin_project_lite::pin_project;
+use std::cell::RefCell;
+use std::future::Future;
+use std::mem;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker, ready};
+use tower_service::Service;
+
+/// What can be served: the bounds of [`Service::new`](crate::Service::new), written once.
+pub(crate) trait Served:
+    Service<Request<Body>, Response = Response<Self::Answer>, Error: Into<BoxError>, Future: Send + 'static>
+    + Clone
+    + Send
+    + 'static
+{
+    type Answer: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static;
+}
+
+impl<S, B> Served for S
+where
+    S: Service<Request<Body>, Response = Response<B>> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    S::Error: Into<BoxError>,
+    B: http_body::Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
+    type Answer = B;
+}
+
+/// The service of one connection.
+pub(super) struct Exchanges<S> {
+    live: Arc<Live>,
+    /// The clone that is called, never one that waits to be ready: see `call`.
+    service: RefCell<S>,
+    /// For HTTP/2.
+    streams: Option<Streams>,
+}
+
+impl<S> Exchanges<S> {
+    pub(super) fn new(live: Arc<Live>, service: S, streams: Option<Streams>) -> Self {
+        Self { live, service: RefCell::new(service), streams }
+    }
+}
+
+impl<S: Served> hyper::service::Service<Request<Incoming>> for Exchanges<S> {
+    type Response = Response<Counted<S::Answer>>;
+    type Error = BoxError;
+    type Future = Exchange<S>;
+
+    fn call(&self, request: Request<Incoming>) -> Exchange<S> {
+        let in_flight = self.live.begin();
+        let connect = request.method() == Method::CONNECT;
+        let request = self.bounded(request);
+        let mut service = self.service.borrow_mut();
+        let state = current::with_peer(self.live.peer, || {
+            match service.poll_ready(&mut Context::from_waker(Waker::noop())) {
+                Poll::Ready(Ok(())) => State::Called { future: service.call(request) },
+                Poll::Ready(Err(error)) => State::Failed { error: Some(error.into()) },
+                // What it waits for may have been promised to this very clone, so that one goes with the request.
+                Poll::Pending => {
+                    let fresh = service.clone();
+                    let waiting = mem::replace(&mut *service, fresh);
+                    State::Waiting { call: Some((waiting, request)) }
+                }
+            }
+        });
+        let flow = self.streams.as_ref().map(Streams::begin);
+        Exchange { state, connect, peer: self.live.peer, in_flight: Some(in_flight), flow }
+    }
+}
+
+impl<S> Exchanges<S> {
+    fn bounded(&self, request: Request<Incoming>) -> Request<Body> {
+        let limits = &self.live.roster.limits;
+        let limits = BodyLimits { bytes: limits.body_bytes, wait: limits.read_timeout };
+        let length = content_length(request.headers());
+        let mut request = request.map(|incoming| Body::incoming(incoming, limits, &self.live));
+        if length.is_some_and(|length| length > limits.bytes) {
+            request.body_mut().refuse();
+            request.extensions_mut().insert(TooLarge);
+        }
+        request
+    }
+}
+
+/// hyper has refused what is not one plain number already.
+fn content_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+pin_project! {
+    /// The future of one response.
+    pub(super) struct Exchange<S: Service<Request<Body>>> {
+        #[pin]
+        state: State<S, S::Future>,
+        connect: bool,
+        peer: SocketAddr,
+        in_flight: Option<InFlight>,
+        flow: Option<Arc<Flow>>,
+    }
+}
+
+pin_project! {
+    #[project = StateProjection]
+    enum State<S, F> {
+        Waiting { call: Option<(S, Request<Body>)> },
+        Called { #[pin] future: F },
+        Failed { error: Option<BoxError> },
+    }
+}
+
+impl<S: Served> Future for Exchange<S> {
+    type Output = Result<Response<Counted<S::Answer>>, BoxError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let mut state = this.state;
+        let response = current::with_peer(*this.peer, || {
+            loop {
+                match state.as_mut().project() {
+                    StateProjection::Called { future } => return future.poll(cx).map_err(Into::into),
+                    StateProjection::Failed { error } => {
+                        return Poll::Ready(Err(error.take().unwrap_or_else(|| POLLED_AGAIN.into())));
+                    }
+                    StateProjection::Waiting { call } => {
+                        let Some((service, _)) = call else { return Poll::Ready(Err(POLLED_AGAIN.into())) };
+                        ready!(service.poll_ready(cx)).map_err(Into::into)?;
+                        let Some((mut service, request)) = call.take() else { continue };
+                        state.set(State::Called { future: service.call(request) });
+                    }
+                }
+            }
+        });
+        let mut response = match ready!(response) {
+            Ok(response) => response,
+            Err(error) => {
+                tracing::debug!(%error, "service failed without an answer");
+                return Poll::Ready(Err(error));
+            }
+        };
+        let Some(in_flight) = this.in_flight.take() else { return Poll::Ready(Err(POLLED_AGAIN.into())) };
+        in_flight.live().answering(&mut response, *this.connect);
+        let flow = this.flow.take();
+        Poll::Ready(Ok(response.map(|body| Counted { body, flow, in_flight })))
+    }
+}
+
+const POLLED_AGAIN: &str = "polled after completion";
+
+impl Live {
+    /// The head of a response is about to go out.
+    fn answering<B>(&self, response: &mut Response<B>, connect: bool) {
+        if self.is_http2() {
+            return;
+        }
+        let status = response.status();
+        if status == StatusCode::SWITCHING_PROTOCOLS || (connect && status.is_success()) {
+            self.upgrade();
+        } else if self.stage() >= crate::drain::Stage::Polite {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+    }
+}
+
+pin_project! {
+    /// A response's body: the request is in flight until it ends.
+    pub(super) struct Counted<B> {
+        #[pin]
+        body: B,
+        flow: Option<Arc<Flow>>,
+        in_flight: InFlight,
+    }
+}
+
+impl<B: http_body::Body> http_body::Body for Counted<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        let this = self.project();
+        let Some(flow) = this.flow else { return this.body.poll_frame(cx) };
+        flow.asked();
+        let frame = this.body.poll_frame(cx);
+        if let Poll::Ready(Some(Ok(_))) = frame {
+            flow.gave();
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

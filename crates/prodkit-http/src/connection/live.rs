@@ -1,0 +1,215 @@
+//! What is known about one connection, by all who work on it.
+
+use super::deadlines::Seen;
+use crate::bell::Bell;
+use crate::drain::Stage;
+use crate::roster::Roster;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// One connection. The numbers are hints that its own task acts on after each poll, so relaxed order suffices: whoever
+/// changes one either runs inside that poll or wakes the task after.
+#[derive(Debug)]
+pub(crate) struct Live {
+    id: u64,
+    pub(crate) peer: SocketAddr,
+    pub(crate) roster: Arc<Roster>,
+    pub(crate) born: Instant,
+    /// Set once, when the protocol is known.
+    http2: AtomicBool,
+    /// Requests begun, and those not yet answered to the end.
+    requests: AtomicU64,
+    active: AtomicU32,
+    /// Bytes arrived that belong to no request yet.
+    partial: AtomicBool,
+    /// A request's body was left unread: what still arrives of it must not reset the connection under our answer.
+    unread: AtomicBool,
+    /// When the client stopped taking what we write; 0 while it does, else nanoseconds since `born` plus one.
+    blocked: AtomicU64,
+    /// When our side was shut; in the same way.
+    lingering: AtomicU64,
+    /// Bytes written.
+    written: AtomicU64,
+    upgraded: AtomicBool,
+    cut: AtomicBool,
+    gone: AtomicBool,
+    task: Bell,
+    /// Once upgraded, the connection is not in its task's hands any more; its two halves may be in two others'.
+    pub(crate) reader: Bell,
+    pub(crate) writer: Bell,
+}
+
+impl Live {
+    pub(crate) fn new(id: u64, peer: SocketAddr, roster: Arc<Roster>) -> Self {
+        Self {
+            id,
+            peer,
+            roster,
+            born: Instant::now(),
+            http2: AtomicBool::new(false),
+            requests: AtomicU64::new(0),
+            active: AtomicU32::new(0),
+            partial: AtomicBool::new(false),
+            unread: AtomicBool::new(false),
+            blocked: AtomicU64::new(0),
+            lingering: AtomicU64::new(0),
+            written: AtomicU64::new(0),
+            upgraded: AtomicBool::new(false),
+            cut: AtomicBool::new(false),
+            gone: AtomicBool::new(false),
+            task: Bell::default(),
+            reader: Bell::default(),
+            writer: Bell::default(),
+        }
+    }
+
+    pub(crate) fn stage(&self) -> Stage {
+        self.roster.stage()
+    }
+
+    pub(crate) fn moment(&self) -> Instant {
+        self.roster.moment(self.id)
+    }
+
+    pub(crate) fn is_http2(&self) -> bool {
+        self.http2.load(Relaxed)
+    }
+
+    pub(super) fn set_http2(&self) {
+        self.http2.store(true, Relaxed);
+    }
+
+    /// A request begins; it lasts until the guard is dropped.
+    pub(super) fn begin(self: &Arc<Self>) -> InFlight {
+        self.partial.store(false, Relaxed);
+        self.unread.store(false, Relaxed);
+        self.requests.fetch_add(1, Relaxed);
+        self.active.fetch_add(1, Relaxed);
+        InFlight(self.clone())
+    }
+
+    pub(crate) fn in_flight(&self) -> usize {
+        self.active.load(Relaxed) as usize + usize::from(self.is_upgraded())
+    }
+
+    pub(super) fn bytes_arrived(&self) {
+        self.partial.store(true, Relaxed);
+    }
+
+    pub(crate) fn body_left_unread(&self) {
+        self.unread.store(true, Relaxed);
+    }
+
+    /// Whether the client may be sending what nobody will read.
+    pub(super) fn must_linger(&self) -> bool {
+        self.partial.load(Relaxed) || self.unread.load(Relaxed)
+    }
+
+    pub(super) fn lingers(&self) {
+        if self.lingering.load(Relaxed) == 0 {
+            self.lingering.store(self.stamp(), Relaxed);
+        }
+    }
+
+    /// A write was tried: `None` if the client takes nothing.
+    pub(super) fn wrote(&self, bytes: Option<usize>) {
+        if let Some(bytes) = bytes {
+            self.written.fetch_add(bytes as u64, Relaxed);
+        }
+        let blocked = bytes.is_none();
+        let marked = self.blocked.load(Relaxed) != 0;
+        if blocked != marked {
+            self.blocked.store(if blocked { self.stamp() } else { 0 }, Relaxed);
+        }
+    }
+
+    pub(super) fn upgrade(&self) {
+        self.upgraded.store(true, Relaxed);
+    }
+
+    pub(super) fn is_upgraded(&self) -> bool {
+        self.upgraded.load(Relaxed)
+    }
+
+    /// Ends an upgraded connection, wherever it is.
+    pub(super) fn cut(&self) {
+        self.cut.store(true, Relaxed);
+        self.reader.ring();
+        self.writer.ring();
+    }
+
+    pub(super) fn is_cut(&self) -> bool {
+        self.cut.load(Relaxed)
+    }
+
+    pub(super) fn is_gone(&self) -> bool {
+        self.gone.load(Relaxed)
+    }
+
+    pub(super) fn listen(&self, task: &std::task::Waker) {
+        self.task.listen(task);
+    }
+
+    pub(crate) fn wake(&self) {
+        self.task.ring();
+    }
+
+    pub(super) fn seen(&self) -> Seen {
+        let instant = |stamp: u64| (stamp != 0).then(|| self.born + Duration::from_nanos(stamp - 1));
+        Seen {
+            requests: self.requests.load(Relaxed),
+            written: self.written.load(Relaxed) >> 10,
+            active: self.active.load(Relaxed) > 0,
+            partial: self.partial.load(Relaxed),
+            blocked: instant(self.blocked.load(Relaxed)),
+            lingering: instant(self.lingering.load(Relaxed)),
+            stage: self.stage(),
+        }
+    }
+
+    fn stamp(&self) -> u64 {
+        u64::try_from(self.born.elapsed().as_nanos()).unwrap_or(u64::MAX - 1) + 1
+    }
+}
+
+/// A request in flight.
+#[derive(Debug)]
+pub(crate) struct InFlight(Arc<Live>);
+
+impl InFlight {
+    pub(super) fn live(&self) -> &Arc<Live> {
+        &self.0
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        let Self(live) = self;
+        let last = live.active.fetch_sub(1, Relaxed) == 1;
+        if !live.is_http2() {
+            // what was read so far was the request's
+            live.partial.store(false, Relaxed);
+        } else if last {
+            // streams end in tasks of their own: the connection's must see that it is idle now
+            live.wake();
+        }
+    }
+}
+
+/// The connection is there; dropped with the socket, whoever has it then.
+#[derive(Debug)]
+pub(crate) struct Presence(pub(crate) Arc<Live>);
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        let Self(live) = self;
+        live.gone.store(true, Relaxed);
+        live.roster.leave(live.id);
+        if live.is_upgraded() {
+            live.wake();
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! One layer that knows all about a request.
+
+mod answer;
+mod body;
+mod exchange;
+mod future;
+mod metrics;
+mod observer;
+mod request_id;
+mod service;
+
+pub use body::ObservedBody;
+pub use exchange::{Exchange, Outcome};
+pub use future::ObservedFuture;
+pub use observer::{Decision, Observer, Parent};
+pub use service::Observed;
+
+use self::metrics::Metrics;
+use ::metrics::Recorder;
+use http::Extensions;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+/// The layer that observes requests: trace context, request id, metrics, errors and panics, deadline and load limit,
+/// in a single pass.
+///
+/// For each request it
+/// - takes the caller's `traceparent` and asks the [`Observer`] whether to sample, before anything is recorded;
+/// - makes its [`TraceContext`](prodkit_trace::TraceContext) the current one while the service and its response's body
+///   are polled;
+/// - takes `x-request-id`, or else the trace id, and returns it with the response;
+/// - counts `http_requests_total{method,endpoint,status}` and measures `http_request_duration_seconds{method,endpoint}`;
+/// - hands the finished [`Exchange`] to the observer: at the **last byte** of the body, or when the client is gone.
+///
+/// What it answers itself is `application/problem+json` (RFC 9457) with the trace id and no detail:
+///
+/// | status | when |
+/// |---|---|
+/// | 408 | the deadline passed, or the body's own, while the service was waiting for the request's body |
+/// | 413 | the body is larger than [`Limits::body_bytes`](crate::Limits::body_bytes); at once if its `Content-Length` says so |
+/// | 500 | the service failed or panicked |
+/// | 503 | the deadline passed in the service; or, with `Retry-After: 1`, too many requests are in flight |
+///
+/// (Not 504: that is for a gateway whose upstream is late. Not 408 for a slow service: clients may repeat a request on
+/// it, as if it had never been received whole, RFC 9110 section 15.5.9.)
+///
+/// Mount it exactly once per request: around a service without a router, or inside a router with
+/// [`per_route`](Self::per_route).
+///
+/// ```
+/// # use prodkit_http::{Decision, Exchange, Observer, Observe, Parent};
+/// # use std::{sync::Arc, time::Duration};
+/// struct Print;
+///
+/// impl Observer for Print {
+///     fn decide(&self, parent: &Parent<'_>) -> Decision {
+///         Decision::new(parent.context().is_some_and(|caller| caller.is_sampled()))
+///     }
+///
+///     fn finished(&self, exchange: &Exchange<'_>) {
+///         println!("{} {} {}", exchange.method(), exchange.path(), exchange.status());
+///     }
+/// }
+///
+/// let observe = Observe::new(Arc::new(Print), Arc::new(metrics::NoopRecorder))
+///     .timeout(Duration::from_secs(30))
+///     .max_in_flight(1000);
+/// # drop(observe);
+/// ```
+#[derive(Clone)]
+#[must_use = "a layer does nothing until it is around a service"]
+pub struct Observe {
+    observer: Arc<dyn Observer>,
+    metrics: Arc<Metrics>,
+    in_flight: Arc<AtomicUsize>,
+    max_in_flight: usize,
+    timeout: Option<Duration>,
+    route: Option<fn(&Extensions) -> Option<&str>>,
+}
+
+impl Observe {
+    /// Reports to `observer` and counts with `recorder`.
+    pub fn new(observer: Arc<dyn Observer>, recorder: Arc<dyn Recorder + Send + Sync>) -> Self {
+        Self {
+            observer,
+            metrics: Arc::new(Metrics::new(recorder)),
+            in_flight: Arc::default(),
+            max_in_flight: usize::MAX,
+            timeout: None,
+            route: None,
+        }
+    }
+
+    /// The time from a request's head to the head of its response. Default: none.
+    ///
+    /// After it the service's future is dropped. A body that is being streamed goes on for as long as it takes.
+    pub fn timeout(self, timeout: Duration) -> Self {
+        Self { timeout: Some(timeout), ..self }
+    }
+
+    /// How many requests may be in flight, to the last byte of their bodies, in all services that this layer and its
+    /// clones are around. Default: no limit.
+    ///
+    /// What comes in excess is answered 503 with `Retry-After: 1` and never queued.
+    pub fn max_in_flight(self, limit: usize) -> Self {
+        Self { max_in_flight: limit, ..self }
+    }
+
+    /// The layer to be mounted inside a router, which knows the route by a request's extensions.
+    ///
+    /// ```
+    /// # use prodkit_http::Observe;
+    /// use axum::{Router, extract::MatchedPath};
+    ///
+    /// // a function: a closure's type would not be inferred
+    /// fn matched_path(extensions: &http::Extensions) -> Option<&str> {
+    ///     extensions.get::<MatchedPath>().map(MatchedPath::as_str)
+    /// }
+    ///
+    /// fn observed(router: Router, observe: Observe) -> Router {
+    ///     router.layer(observe.per_route(matched_path))
+    /// }
+    /// ```
+    ///
+    /// Without it, and where it returns `None`, the route is what the service says by [`set_route`](crate::set_route).
+    pub fn per_route(self, route: fn(&Extensions) -> Option<&str>) -> Self {
+        Self { route: Some(route), ..self }
+    }
+
+    /// Requests in flight now.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// Takes a place for a request, if there is one.
+    fn admit(&self) -> Option<Permit> {
+        let before = self.in_flight.fetch_add(1, Ordering::Relaxed);
+        let permit = Permit(self.in_flight.clone());
+        (before < self.max_in_flight).then_some(permit)
+    }
+}
+
+impl<S> tower_layer::Layer<S> for Observe {
+    type Service = Observed<S>;
+
+    fn layer(&self, service: S) -> Observed<S> {
+        Observed::new(self.clone(), service)
+    }
+}
+
+impl fmt::Debug for Observe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Observe")
+            .field("max_in_flight", &self.max_in_flight)
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A place among the requests in flight.
+#[derive(Debug)]
+struct Permit(Arc<AtomicUsize>);
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,219 @@
+//! A request and what became of it.
+
+use super::metrics::RouteMetrics;
+use super::service::Mount;
+use super::{Observe, Permit};
+use crate::BoxError;
+use crate::current::Told;
+use http::{HeaderValue, Method, StatusCode, Uri, Version};
+use prodkit_trace::{SpanId, TraceContext, TraceState};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use tokio::time::Instant;
+
+pub(super) const MAX_PATH: usize = 2048;
+const MAX_USER_AGENT: usize = 256;
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// Answered by the service, whatever the status, to the last byte.
+    Completed,
+    /// The client went away before that, or was cut off.
+    Disconnected,
+    /// The service took too long.
+    TimedOut,
+    /// The client's body was too large or too slow.
+    BodyRefused,
+    /// Refused because too many others were in flight.
+    Shed,
+    /// The service, or its response's body, failed.
+    Failed,
+    /// The service, or its response's body, panicked.
+    Panicked,
+}
+
+/// All that is known of a request until it is over. Dropped without an end, the client is gone.
+pub(super) struct Record {
+    pub(super) mount: Arc<Mount>,
+    pub(super) context: TraceContext,
+    pub(super) parent: Option<SpanId>,
+    pub(super) tracestate: Option<Box<TraceState>>,
+    pub(super) start: Instant,
+    pub(super) method: Method,
+    pub(super) uri: Uri,
+    pub(super) version: Version,
+    pub(super) peer: Option<SocketAddr>,
+    pub(super) user_agent: Option<HeaderValue>,
+    pub(super) request_id: HeaderValue,
+    pub(super) route: Option<Arc<RouteMetrics>>,
+    pub(super) status: Option<StatusCode>,
+    pub(super) bytes_in: u64,
+    pub(super) bytes_out: u64,
+    pub(super) error: Option<BoxError>,
+    pub(super) permit: Option<Permit>,
+    pub(super) over: bool,
+}
+
+impl Record {
+    pub(super) fn settings(&self) -> &Observe {
+        &self.mount.settings
+    }
+
+    /// Keeps what a poll told.
+    pub(super) fn note(&mut self, told: Told) {
+        self.bytes_in = self.bytes_in.saturating_add(told.received);
+        if let Some(route) = told.route {
+            self.route = Some(self.mount.route(route.as_str()));
+        }
+    }
+
+    pub(super) fn finish(&mut self, outcome: Outcome) {
+        if std::mem::replace(&mut self.over, true) {
+            return;
+        }
+        self.permit = None;
+        let elapsed = self.start.elapsed();
+        let exchange = Exchange { record: self, outcome, elapsed };
+        let settings = self.settings();
+        let metrics = self.route.as_deref().unwrap_or_else(|| settings.metrics.unmatched());
+        metrics.count(settings.metrics.recorder(), &self.method, exchange.status(), elapsed);
+        settings.observer.finished(&exchange);
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        self.finish(Outcome::Disconnected);
+    }
+}
+
+/// One request, from its head to the last byte of its answer.
+///
+/// What comes from the client is bounded in length, and not otherwise changed: escape it.
+#[derive(Clone, Copy)]
+pub struct Exchange<'a> {
+    record: &'a Record,
+    outcome: Outcome,
+    elapsed: Duration,
+}
+
+impl<'a> Exchange<'a> {
+    /// How it ended.
+    pub fn outcome(&self) -> Outcome {
+        self.outcome
+    }
+
+    /// The status that was answered, or 499 (nginx's "client closed request") if none was.
+    ///
+    /// With [`Outcome::Disconnected`] and any other status, the client went away while the body was being sent.
+    pub fn status(&self) -> StatusCode {
+        self.record.status.unwrap_or_else(|| StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST))
+    }
+
+    /// Why, when the service failed or panicked.
+    pub fn error(&self) -> Option<&'a (dyn std::error::Error + Send + Sync + 'static)> {
+        self.record.error.as_deref()
+    }
+
+    /// The method as the client sent it: any token is one.
+    pub fn method(&self) -> &'a Method {
+        &self.record.method
+    }
+
+    /// The template of the route; `None` if there is none. Never the path.
+    pub fn route(&self) -> Option<&'a str> {
+        self.record.route.as_deref().map(RouteMetrics::name)
+    }
+
+    /// The path, without the query; at most 2,048 bytes of it.
+    pub fn path(&self) -> &'a str {
+        bounded(self.record.uri.path(), MAX_PATH)
+    }
+
+    /// The scheme, where the client named one (HTTP/2 does).
+    pub fn scheme(&self) -> Option<&'a str> {
+        self.record.uri.scheme_str()
+    }
+
+    /// The version of HTTP.
+    pub fn version(&self) -> Version {
+        self.record.version
+    }
+
+    /// When the request's head was there.
+    pub fn start(&self) -> SystemTime {
+        // one clock on the request's path is enough
+        SystemTime::now().checked_sub(self.record.start.elapsed()).unwrap_or(SystemTime::UNIX_EPOCH)
+    }
+
+    /// The time from the request's head to the last byte of the answer.
+    pub fn elapsed(&self) -> Duration {
+        self.elapsed
+    }
+
+    /// The span of this request.
+    pub fn context(&self) -> TraceContext {
+        self.record.context
+    }
+
+    /// The caller's span.
+    pub fn parent_span_id(&self) -> Option<SpanId> {
+        self.record.parent
+    }
+
+    /// The caller's `tracestate`; kept for sampled requests only, if valid.
+    pub fn tracestate(&self) -> Option<&'a TraceState> {
+        self.record.tracestate.as_deref()
+    }
+
+    /// The request id: 1 to 128 visible ASCII characters.
+    pub fn request_id(&self) -> &'a str {
+        self.record.request_id.to_str().unwrap_or_default()
+    }
+
+    /// Bytes of the request's body that the service read. What a task it spawned reads is not counted.
+    pub fn bytes_in(&self) -> u64 {
+        self.record.bytes_in
+    }
+
+    /// Bytes of the response's body that were sent.
+    pub fn bytes_out(&self) -> u64 {
+        self.record.bytes_out
+    }
+
+    /// The other end of the connection; `None` when not served by [`serve`](crate::serve).
+    pub fn peer_addr(&self) -> Option<SocketAddr> {
+        self.record.peer
+    }
+
+    /// `User-Agent`, if it is visible ASCII; at most 256 bytes of it.
+    pub fn user_agent(&self) -> Option<&'a str> {
+        let agent = self.record.user_agent.as_ref()?.to_str().ok()?;
+        Some(bounded(agent, MAX_USER_AGENT))
+    }
+}
+
+impl std::fmt::Debug for Exchange<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Exchange")
+            .field("method", self.method())
+            .field("route", &self.route())
+            .field("path", &self.path())
+            .field("status", &self.status())
+            .field("outcome", &self.outcome)
+            .field("elapsed", &self.elapsed)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The longest prefix of at most `max` bytes.
+pub(super) fn bounded(text: &str, max: usize) -> &str {
+    let mut end = text.len().min(max);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}

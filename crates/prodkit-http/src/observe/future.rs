@@ -1,0 +1,210 @@
+//! A request under observation, to the head of its response.
+
+use super::answer::problem;
+use super::body::ObservedBody;
+use super::exchange::{Outcome, Record};
+use crate::body::ReadTimeout;
+use crate::{BoxError, current};
+use http::header::CONTENT_LENGTH;
+use http::{Method, Response, StatusCode};
+use http_body_util::LengthLimitError;
+use pin_project_lite::pin_project;
+use std::any::Any;
+use std::error::Error;
+use std::fmt;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use tokio::time::{Sleep, sleep_until};
+
+pin_project! {
+    /// The future of [`Observed`](super::Observed).
+    ///
+    /// Dropping it before its end is how a client that disconnects cancels the service.
+    #[must_use = "futures do nothing unless polled"]
+    pub struct ObservedFuture<F> {
+        // before the record: the service's work ends before its request does
+        #[pin]
+        state: State<F>,
+        #[pin]
+        timer: Option<Sleep>,
+        record: Option<Record>,
+    }
+}
+
+pin_project! {
+    #[project = StateProjection]
+    enum State<F> {
+        Running { #[pin] future: F },
+        Refused { refusal: Option<Refusal> },
+        Done,
+    }
+}
+
+impl<F> ObservedFuture<F> {
+    pub(super) fn running(record: Record, future: F) -> Self {
+        Self { state: State::Running { future }, timer: None, record: Some(record) }
+    }
+
+    pub(super) fn refused(record: Record, refusal: Refusal) -> Self {
+        Self { state: State::Refused { refusal: Some(refusal) }, timer: None, record: Some(record) }
+    }
+}
+
+impl<F, B, E> Future for ObservedFuture<F>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+    E: Into<BoxError>,
+    B: http_body::Body,
+{
+    type Output = Result<Response<ObservedBody<B>>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        // polled after its end, it has nothing more to say
+        let Some(record) = this.record else { return Poll::Pending };
+        let refusal = match this.state.as_mut().project() {
+            StateProjection::Done => return Poll::Pending,
+            StateProjection::Refused { refusal } => refusal.take(),
+            StateProjection::Running { future } => {
+                let (polled, told) = {
+                    let _scope = record.context.enter();
+                    current::listen(|| caught(|| future.poll(cx)))
+                };
+                let waiting = told.waiting;
+                record.note(told);
+                match polled {
+                    Ok(Poll::Ready(Ok(response))) => {
+                        this.state.set(State::Done);
+                        return Poll::Ready(Ok(answered(this.record, response)));
+                    }
+                    Ok(Poll::Ready(Err(error))) => Some(Refusal::failed(error.into())),
+                    Err(panicked) => Some(Refusal::panicked(panicked)),
+                    Ok(Poll::Pending) => {
+                        let Some(timeout) = record.settings().timeout else { return Poll::Pending };
+                        if this.timer.is_none() {
+                            this.timer.set(Some(sleep_until(crate::connection::after(record.start, timeout))));
+                        }
+                        if this.timer.as_pin_mut().is_none_or(|timer| timer.poll(cx).is_pending()) {
+                            return Poll::Pending;
+                        }
+                        Some(Refusal::timed_out(waiting))
+                    }
+                }
+            }
+        };
+        // the service's future is dropped here, within its trace
+        let scope = record.context.enter();
+        this.state.set(State::Done);
+        drop(scope);
+        let (Some(refusal), Some(mut record)) = (refusal, this.record.take()) else { return Poll::Pending };
+        record.error = refusal.error;
+        let mut response = problem(refusal.status, &record);
+        settle(&mut record, &mut response, false, refusal.outcome);
+        Poll::Ready(Ok(response.map(|bytes| ObservedBody::own(bytes, record, refusal.outcome))))
+    }
+}
+
+fn answered<B: http_body::Body>(
+    record: &mut Option<Record>,
+    mut response: Response<B>,
+) -> Response<ObservedBody<B>> {
+    let empty = response.body().is_end_stream();
+    let record = record.take().map(|mut record| {
+        settle(&mut record, &mut response, empty, Outcome::Completed);
+        record
+    });
+    let length = response.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    response.map(|body| ObservedBody::new(body, record, length))
+}
+
+/// The head is there. Where no body follows, that was it.
+fn settle<B>(record: &mut Record, response: &mut Response<B>, empty: bool, outcome: Outcome) {
+    let status = response.status();
+    record.status = Some(status);
+    response.headers_mut().insert(super::request_id::HEADER, record.request_id.clone());
+    let no_body = empty
+        || record.method == Method::HEAD
+        || (record.method == Method::CONNECT && status.is_success())
+        || status.is_informational()
+        || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+;
+    if no_body {
+        record.finish(outcome);
+    }
+}
+
+/// Why the layer answers instead of the service.
+pub(super) struct Refusal {
+    status: StatusCode,
+    outcome: Outcome,
+    error: Option<BoxError>,
+}
+
+impl Refusal {
+    pub(super) fn too_large() -> Self {
+        Self { status: StatusCode::PAYLOAD_TOO_LARGE, outcome: Outcome::BodyRefused, error: None }
+    }
+
+    pub(super) fn shed() -> Self {
+        Self { status: StatusCode::SERVICE_UNAVAILABLE, outcome: Outcome::Shed, error: None }
+    }
+
+    pub(super) fn panicked(panicked: Panicked) -> Self {
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        Self { status, outcome: Outcome::Panicked, error: Some(panicked.into()) }
+    }
+
+    fn timed_out(waiting_for_body: bool) -> Self {
+        if waiting_for_body {
+            Self { status: StatusCode::REQUEST_TIMEOUT, outcome: Outcome::BodyRefused, error: None }
+        } else {
+            Self { status: StatusCode::SERVICE_UNAVAILABLE, outcome: Outcome::TimedOut, error: None }
+        }
+    }
+
+    fn failed(error: BoxError) -> Self {
+        /// Errors wrap errors, but not for ever.
+        const DEPTH: usize = 16;
+        let mut cause: Option<&(dyn Error + 'static)> = Some(&*error);
+        for _ in 0..DEPTH {
+            let Some(error) = cause else { break };
+            if error.is::<LengthLimitError>() {
+                return Self::too_large();
+            }
+            if error.is::<ReadTimeout>() {
+                return Self::timed_out(true);
+            }
+            cause = error.source();
+        }
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        Self { status, outcome: Outcome::Failed, error: Some(error) }
+    }
+}
+
+/// What a panic said.
+#[derive(Debug)]
+pub(super) struct Panicked(Box<str>);
+
+impl fmt::Display for Panicked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "panicked: {}", self.0)
+    }
+}
+
+impl Error for Panicked {}
+
+/// Runs the service's code. What it leaves behind when it panics is dropped, and never called again.
+pub(super) fn caught<T>(code: impl FnOnce() -> T) -> Result<T, Panicked> {
+    catch_unwind(AssertUnwindSafe(code)).map_err(|payload| Panicked(message(&*payload).into()))
+}
+
+fn message(payload: &(dyn Any + Send)) -> &str {
+    const MAX: usize = 1024;
+    let text = match payload.downcast_ref::<&'static str>() {
+        Some(text) => text,
+        None => payload.downcast_ref::<String>().map_or("a value that is not text", String::as_str),
+    };
+    super::exchange::bounded(text, MAX)
+}

@@ -1,0 +1,143 @@
+//! A service under observation.
+
+use super::exchange::Record;
+use super::future::{ObservedFuture, Refusal, caught};
+use super::metrics::RouteMetrics;
+use super::{Observe, Parent, request_id};
+use crate::body::TooLarge;
+use crate::{BoxError, current};
+use http::header::USER_AGENT;
+use http::{HeaderMap, HeaderName, Request, Response};
+use prodkit_trace::{TraceContext, TraceState};
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
+use tokio::time::Instant;
+
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+
+/// The service made by [`Observe`].
+#[derive(Clone)]
+pub struct Observed<S> {
+    inner: S,
+    mount: Arc<Mount>,
+}
+
+/// One place where the layer is mounted.
+pub(super) struct Mount {
+    pub(super) settings: Observe,
+    /// The route that came here first. Inside a router it is the only one.
+    first: OnceLock<Arc<RouteMetrics>>,
+}
+
+impl Mount {
+    pub(super) fn route(&self, route: &str) -> Arc<RouteMetrics> {
+        let first = self.first.get_or_init(|| self.settings.metrics.route(route));
+        if first.name() == route { first.clone() } else { self.settings.metrics.route(route) }
+    }
+}
+
+impl<S> Observed<S> {
+    pub(super) fn new(settings: Observe, inner: S) -> Self {
+        Self { inner, mount: Arc::new(Mount { settings, first: OnceLock::new() }) }
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for Observed<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Observed").field("inner", &self.inner).finish_non_exhaustive()
+    }
+}
+
+impl<S, B, R> tower_service::Service<Request<B>> for Observed<S>
+where
+    S: tower_service::Service<Request<B>, Response = Response<R>>,
+    S::Error: Into<BoxError>,
+    R: http_body::Body,
+    R::Error: Into<BoxError>,
+{
+    type Response = Response<super::ObservedBody<R>>;
+    /// Never met in a response: the service's errors are answered. Only its `poll_ready` may still fail.
+    type Error = S::Error;
+    type Future = ObservedFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let mut record = self.mount.begin(&request);
+        if request.extensions().get::<TooLarge>().is_some() {
+            return ObservedFuture::refused(record, Refusal::too_large());
+        }
+        record.permit = self.mount.settings.admit();
+        if record.permit.is_none() {
+            return ObservedFuture::refused(record, Refusal::shed());
+        }
+        let (future, told) = {
+            let _scope = record.context.enter();
+            current::listen(|| caught(|| self.inner.call(request)))
+        };
+        record.note(told);
+        match future {
+            Ok(future) => ObservedFuture::running(record, future),
+            Err(panicked) => ObservedFuture::refused(record, Refusal::panicked(panicked)),
+        }
+    }
+}
+
+impl Mount {
+    fn begin<B>(self: &Arc<Self>, request: &Request<B>) -> Record {
+        let start = Instant::now();
+        let headers = request.headers();
+        let caller = caller(headers);
+        let context = caller.map_or_else(|| TraceContext::root(false), |caller| caller.child());
+        let parent = Parent {
+            context: caller,
+            trace_id: context.trace_id(),
+            method: request.method(),
+            uri: request.uri(),
+            headers,
+        };
+        let decision = self.settings.observer.decide(&parent);
+        let tracestate = (decision.is_sampled() && caller.is_some()).then(|| tracestate(headers)).flatten();
+        let route = self.settings.route.and_then(|route| route(request.extensions()));
+        Record {
+            mount: self.clone(),
+            context: context.with_sampled(decision.is_sampled()),
+            parent: caller.map(|caller| caller.span_id()),
+            tracestate,
+            start,
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            version: request.version(),
+            peer: current::peer_addr(),
+            user_agent: headers.get(USER_AGENT).cloned(),
+            request_id: request_id::of(headers, context.trace_id()),
+            route: route.map(|route| self.route(route)),
+            status: None,
+            bytes_in: 0,
+            bytes_out: 0,
+            error: None,
+            permit: None,
+            over: false,
+        }
+    }
+}
+
+/// The caller's context, if there is exactly one and it is valid (W3C Trace Context, section 3.2).
+fn caller(headers: &HeaderMap) -> Option<TraceContext> {
+    let mut values = headers.get_all(TRACEPARENT).iter();
+    let value = values.next()?;
+    if values.next().is_some() {
+        return None;
+    }
+    TraceContext::from_traceparent(value.as_bytes()).ok()
+}
+
+fn tracestate(headers: &HeaderMap) -> Option<Box<TraceState>> {
+    let values = headers.get_all(TRACESTATE).iter().map(http::HeaderValue::as_bytes);
+    let state = TraceState::parse(values).ok()?;
+    (!state.is_empty()).then(|| Box::new(state))
+}
