@@ -32,13 +32,18 @@ pub(crate) enum Rule<T> {
     /// It is given one.
     Given,
     /// Computed at once: `map` and `zip`.
-    Computed { inputs: Vec<Arc<dyn Node>>, origin: Origin, compute: Box<dyn Fn(View) -> Arc<T> + Send + Sync> },
+    Computed {
+        inputs: Vec<Arc<dyn Node>>,
+        origin: Origin,
+        compute: Box<dyn Fn(View) -> Arc<T> + Send + Sync>,
+    },
     /// Built and verified, which takes time and may fail: `try_map`.
     Built { inputs: Vec<Arc<dyn Node>>, origin: Origin, build: Box<dyn Fn() -> Building<T> + Send + Sync> },
 }
 
 /// A value on its way; see [`Rule::Built`].
-pub(crate) type Building<T> = Pin<Box<dyn Future<Output = Result<Arc<T>, Box<dyn Error + Send + Sync>>> + Send>>;
+pub(crate) type Building<T> =
+    Pin<Box<dyn Future<Output = Result<Arc<T>, Box<dyn Error + Send + Sync>>> + Send>>;
 
 /// Which value of its inputs a rule is applied to.
 #[derive(Clone, Copy)]

@@ -98,7 +98,10 @@ impl<T: Send + Sync + 'static> Live<T> {
     ///
     /// As [`map`](Self::map): passed on here, a refusal later.
     #[track_caller]
-    pub fn try_map<U, F, Fut, E>(&self, f: F) -> impl Future<Output = Result<Live<U>, E>> + use<T, U, F, Fut, E>
+    pub fn try_map<U, F, Fut, E>(
+        &self,
+        f: F,
+    ) -> impl Future<Output = Result<Live<U>, E>> + use<T, U, F, Fut, E>
     where
         U: Send + Sync + 'static,
         F: Fn(Arc<T>) -> Fut + Send + Sync + 'static,
@@ -116,7 +119,8 @@ impl<T: Send + Sync + 'static> Live<T> {
                 let value = f(parent.load()).await?;
 
                 // Not attached yet, so dropping it where it is out of date costs nobody anything.
-                let cell = Cell::new(Arc::new(value), build_from(Arc::clone(&parent), Arc::clone(&f), origin));
+                let cell =
+                    Cell::new(Arc::new(value), build_from(Arc::clone(&parent), Arc::clone(&f), origin));
                 let node: Arc<dyn Node> = cell.clone();
                 let mut graph = graph::lock();
                 if parent.generation() == before && graph.claimed_above([parent.id()]).is_none() {

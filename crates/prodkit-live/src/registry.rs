@@ -152,9 +152,7 @@ impl Found {
     pub fn stage(&self, newer: &Self) -> Result<Change, Rejected> {
         let Some(current) = self.cell.upgrade() else { return Ok(Change::default()) };
         let newer = newer.cell.upgrade().ok_or_else(|| Rejected::gone(&self.path))?;
-        current
-            .adopt(newer)
-            .map_err(|(current, newer)| Rejected::mismatch(&self.path, current, newer))
+        current.adopt(newer).map_err(|(current, newer)| Rejected::mismatch(&self.path, current, newer))
     }
 }
 

@@ -36,7 +36,9 @@ fn a_prepared_change_that_is_dropped_releases_its_claim() {
     let (updater, live) = Live::channel(1_u64);
     let mut prepare = Box::pin(updater.prepare(2));
     let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
-    let std::task::Poll::Ready(prepared) = prepare.as_mut().poll(&mut cx) else { panic!("nothing to wait for") };
+    let std::task::Poll::Ready(prepared) = prepare.as_mut().poll(&mut cx) else {
+        panic!("nothing to wait for")
+    };
     assert!(lock().claimed_above([live.cell.id()]).is_some());
     drop(prepared);
     assert!(lock().claimed_above([live.cell.id()]).is_none());

@@ -32,14 +32,19 @@ fn values_that_change_together_are_verified_together() {
     let (host_updater, host) = Live::channel("a");
     let (port_updater, port) = Live::channel(1);
     let seen = Arc::new(Mutex::new(Vec::new()));
-    let pool = now(host.zip(&port).try_map({
-        let seen = Arc::clone(&seen);
-        move |address| {
-            seen.lock().unwrap().push((*address.0, *address.1));
-            async move { if *address.0 == "b" && *address.1 != 2 { Err("no such port") } else { Ok(address) } }
-        }
-    }))
-    .unwrap();
+    let pool =
+        now(
+            host.zip(&port).try_map({
+                let seen = Arc::clone(&seen);
+                move |address| {
+                    seen.lock().unwrap().push((*address.0, *address.1));
+                    async move {
+                        if *address.0 == "b" && *address.1 != 2 { Err("no such port") } else { Ok(address) }
+                    }
+                }
+            }),
+        )
+        .unwrap();
 
     // Alone, the host is refused.
     assert!(now(host_updater.prepare("b")).is_err());
@@ -51,7 +56,8 @@ fn values_that_change_together_are_verified_together() {
 #[test]
 fn changes_prepared_apart_are_committed_as_one() {
     let updaters: Vec<_> = (0..4).map(Live::channel).collect();
-    let prepared: Vec<Prepared> = updaters.iter().map(|(updater, _)| now(updater.prepare(9)).unwrap()).collect();
+    let prepared: Vec<Prepared> =
+        updaters.iter().map(|(updater, _)| now(updater.prepare(9)).unwrap()).collect();
     // Derived after the preparation, from values that are all about to move.
     let pair = updaters[0].1.zip(&updaters[3].1);
     let sum = pair.map(|pair| *pair.0 + *pair.1);

@@ -64,7 +64,8 @@ fn a_panic_in_a_map_goes_to_its_caller_first_and_refuses_later() {
         *n
     };
     let (before, picked, after) = (live.map(|n| n + 1), live.map(picky), live.map(|n| n + 2));
-    let state = || (*live.get(), *before.get(), *picked.get(), *after.get(), live.generation(), after.generation());
+    let state =
+        || (*live.get(), *before.get(), *picked.get(), *after.get(), live.generation(), after.generation());
 
     let rejected = updater.set(13).unwrap_err();
     assert_eq!(rejected.by(), Some("i32"));

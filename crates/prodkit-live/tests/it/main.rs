@@ -1,6 +1,7 @@
 //! What `Live` promises, seen from outside.
 
 #![cfg(not(loom))]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod changes;
 mod commit;

@@ -217,7 +217,7 @@ impl World {
             Op::TryMap(of, add) => {
                 let of = self.pick(of);
                 let rule = Rule::TryMap(of, add);
-                let mut build = Box::pin(self.live(of).try_map(async move |n| {
+                let mut build = Box::pin(self.live(of).try_map(move |n| async move {
                     let sum = *n + add;
                     if sum % 10 == REFUSED { Err("as the model says") } else { Ok(sum) }
                 }));
@@ -293,7 +293,12 @@ impl World {
     fn check(&self) {
         for (id, cell) in self.cells.iter().enumerate() {
             if let Some(live) = &cell.live {
-                assert_eq!((*live.get(), live.generation() - cell.derived_at), (cell.value, cell.generation), "cell {id}, {:?}", cell.rule);
+                assert_eq!(
+                    (*live.get(), live.generation() - cell.derived_at),
+                    (cell.value, cell.generation),
+                    "cell {id}, {:?}",
+                    cell.rule
+                );
             }
         }
     }

@@ -84,7 +84,7 @@ fn any_other_deserializer_yields_a_fixed_value() {
 #[test]
 fn cells_are_found_where_they_are_the_inner_one_first() {
     let loaded = Loaded::new(&text(1));
-    assert_eq!(paths(&loaded.cells), ["outer.inner", "outer", "list.0", "list.1"]);
+    assert_eq!(paths(&loaded.cells), ["list.0", "list.1", "outer.inner", "outer"]);
     assert!(loaded.cells.iter().all(Found::is_alive));
     let cells = loaded.cells;
     drop(loaded.config);

@@ -16,10 +16,13 @@ fn pairs_agree_at_every_instant() {
     let (whole_updater, whole) = Live::channel((0_u64, !0_u64));
     let pair = left.zip(&right);
     let difference = pair.map(|pair| pair.0.abs_diff(*pair.1));
-    let verified = now(pair.try_map(async |pair| {
-        if pair.0 == pair.1 && *pair.0 % 10 != 7 { Ok(*pair.0) } else { Err("refused") }
-    }))
-    .unwrap();
+    let verified =
+        now(pair.try_map(
+            async |pair| {
+                if pair.0 == pair.1 && *pair.0 % 10 != 7 { Ok(*pair.0) } else { Err("refused") }
+            },
+        ))
+        .unwrap();
     let done = AtomicBool::new(false);
 
     thread::scope(|scope| {
@@ -60,7 +63,8 @@ fn pairs_agree_at_every_instant() {
         });
 
         for n in 1..=COMMITS {
-            let change = Change::all([left_updater.stage(n), right_updater.stage(n), whole_updater.stage((n, !n))]);
+            let change =
+                Change::all([left_updater.stage(n), right_updater.stage(n), whole_updater.stage((n, !n))]);
             match now(change.prepare()) {
                 Ok(prepared) => prepared.commit(),
                 Err(_) => assert_eq!(n % 10, 7),
@@ -98,9 +102,7 @@ async fn no_waiting_task_sleeps_through_the_last_change() {
     for _ in 0..200 {
         let (updater, live) = Live::channel(0_u32);
         let mut changes = live.changes();
-        let follow = async move {
-            while *changes.changed().await != 100 {}
-        };
+        let follow = async move { while *changes.changed().await != 100 {} };
         #[expect(clippy::disallowed_methods, reason = "a task that really runs at once")]
         let follower = tokio::spawn(follow);
         for n in 1..=100 {

@@ -31,13 +31,21 @@ impl<'de> Deserializer<'de> for Tree<'de> {
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match self.value {
-            Value::Object(map) => visitor.visit_map(Entries { of: &self, left: map.iter().collect(), value: None }),
-            Value::Array(list) => visitor.visit_seq(Items { of: &self, left: list.iter().enumerate().collect() }),
+            Value::Object(map) => {
+                visitor.visit_map(Entries { of: &self, left: map.iter().collect(), value: None })
+            }
+            Value::Array(list) => {
+                visitor.visit_seq(Items { of: &self, left: list.iter().enumerate().collect() })
+            }
             leaf => leaf.deserialize_any(visitor),
         }
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Error> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
         if name == registry::NAME && self.named {
             let path = self.path.clone();
             registry::at(&path, || visitor.visit_newtype_struct(self))
