@@ -1,0 +1,248 @@
+//! Tree to typed value: every independent error, or the value and all that was learned on the way.
+
+use crate::de::{De, Fault, Path, Place, Plan, Reason, Run, Section, Seen, Stand, View};
+use crate::error::{Error, Errors, Warning};
+use crate::hint::suggestion;
+use crate::node::{Entry, push_key};
+use crate::source::Origin;
+use crate::tree::Tree;
+use prodkit_live::registry::{self, Found};
+use serde::de::DeserializeOwned;
+use std::cell::RefCell;
+use std::fmt;
+
+/// Typed values made from a [`Tree`], with what there is to know about them.
+#[non_exhaustive]
+pub struct Loaded<S, C> {
+    /// The well-known sections; `()` when the whole tree was loaded as one type.
+    pub settings: S,
+    /// The configuration.
+    pub config: C,
+    /// What the operator should know: from reading the layers, and where strictness ends.
+    pub warnings: Vec<Warning>,
+    /// The live cells inside both, by path: what a reload moves.
+    pub live: Vec<Found>,
+    /// Paths read through [`SECRET_NAME`](crate::SECRET_NAME), sorted.
+    pub secrets: Vec<String>,
+}
+
+/// Passes over the tree for one type. Each costs as much as a successful load.
+const PASSES: usize = 400;
+
+impl Tree {
+    /// The `reserved` top-level sections as `S`, everything else as `C`, with one strictness over both.
+    ///
+    /// `C` also gets a reserved section that it declares as a field. A key is unknown when neither type knows it, at
+    /// any depth. `()` is refused as `C`: a struct without fields says that there is nothing to configure.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong, of both types at once: values of the wrong type, missing and unknown keys, unknown
+    /// variants, what the types' own checks say. At most 50 are kept.
+    pub fn load<S: DeserializeOwned, C: DeserializeOwned>(
+        &self,
+        reserved: &[&str],
+    ) -> Result<Loaded<S, C>, Errors> {
+        let mut load = Load::new(self);
+        let settings = load.view::<S>(View::Settings(reserved));
+        let config = load.view::<C>(View::App(reserved));
+        load.finish(settings.zip(config), reserved)
+    }
+
+    /// The whole tree as one type, without reserved sections.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load).
+    pub fn load_one<C: DeserializeOwned>(&self) -> Result<Loaded<(), C>, Errors> {
+        let mut load = Load::new(self);
+        let config = load.view::<C>(View::All);
+        load.finish(config.map(|config| ((), config)), &[])
+    }
+}
+
+/// Several types read from one tree.
+struct Load<'t> {
+    tree: &'t Tree,
+    seen: RefCell<Seen<'t>>,
+    faults: Vec<Place>,
+    live: Vec<Found>,
+}
+
+impl<'t> Load<'t> {
+    fn new(tree: &'t Tree) -> Self {
+        Self { tree, seen: RefCell::default(), faults: Vec::new(), live: Vec::new() }
+    }
+
+    /// Passes until one is clean. A mistake is noted once; then something else stands in its place.
+    fn view<T: DeserializeOwned>(&mut self, view: View<'_>) -> Option<T> {
+        let mut plan = Plan::new();
+        let mut clean = true;
+        for _ in 0..PASSES {
+            let run = Run { plan: &plan, seen: &self.seen, view };
+            let de = De::root(&self.tree.root, &Path::Root, &run);
+            let (result, found) = registry::collect(|| de.read::<T>());
+            let fault = match result {
+                Ok(value) if clean => {
+                    self.live.extend(found);
+                    return Some(value);
+                }
+                Ok(_) => return None,
+                Err(fault) => fault,
+            };
+            clean = false;
+            if !self.replan(fault, &mut plan) || self.faults.len() > Errors::KEPT {
+                return None;
+            }
+        }
+        None
+    }
+
+    /// Notes the fault if it is a new one, and plans around it; `false` when there is no way around.
+    fn replan(&mut self, fault: Fault, plan: &mut Plan) -> bool {
+        // A stand-in that does not fit has no place: it is the one planned last.
+        let Some(at) = fault.place else { return false };
+        if let Some(stand) = above(plan, &at.path) {
+            return give_way(plan, &stand);
+        }
+        // A section may dislike what stands in for its parts.
+        if at.reason == Reason::Opinion && plan.keys().any(|path| is_below(path, &at.path)) {
+            return cover(plan, &at.path);
+        }
+        let path = at.path.clone();
+        self.faults.push(at);
+        !path.is_empty() && plan.insert(path, Stand::Skip).is_none()
+    }
+
+    fn finish<S, C>(self, value: Option<(S, C)>, reserved: &[&str]) -> Result<Loaded<S, C>, Errors> {
+        let Self { tree, seen, mut faults, live } = self;
+        let seen = seen.into_inner();
+        for (path, section) in &seen.sections {
+            unknown_keys(path, section, reserved, &mut faults);
+        }
+        if value.is_none() && faults.is_empty() {
+            let message = "the type refuses the configuration without saying why".to_owned();
+            let (path, reason) = (String::new(), Reason::Shape);
+            faults.push(Place { path, origin: Origin::DEFAULT, message, reason });
+        }
+        let errors = faults.into_iter().map(|Place { path, origin, message, reason }| {
+            // The top level has no line of its own.
+            let shown = reason != Reason::Missing || parent(&path).is_some_and(|above| !above.is_empty());
+            let excerpt = origin.span().filter(|_| shown).map(|span| span.excerpt(&seen.secret_spans));
+            Error::new(path, origin, message).with_excerpt(excerpt)
+        });
+        let (settings, config) = match (Errors::new(errors.collect()), value) {
+            (None, Some(value)) => value,
+            (errors, _) => return Err(errors.unwrap_or_default()),
+        };
+        let typed = seen.warnings.into_iter().map(|(path, message)| Warning { path, message });
+        let warnings = tree.warnings.iter().cloned().chain(typed).collect();
+        Ok(Loaded { settings, config, warnings, live, secrets: seen.secrets.into_iter().collect() })
+    }
+}
+
+// Not the values: a type may print its secrets.
+impl<S, C> fmt::Debug for Loaded<S, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { settings: _, config: _, warnings, live, secrets } = self;
+        f.debug_struct("Loaded")
+            .field("warnings", warnings)
+            .field("live", live)
+            .field("secrets", secrets)
+            .finish_non_exhaustive()
+    }
+}
+
+fn unknown_keys(path: &str, section: &Section<'_>, reserved: &[&str], faults: &mut Vec<Place>) {
+    let Section { map, fields, open, open_reserved } = section;
+    let known: Vec<&str> = fields.iter().copied().collect();
+    for Entry { name, key, .. } in map.iter() {
+        let reserved = path.is_empty() && reserved.contains(&&**name);
+        if fields.contains(&**name) || if reserved { *open_reserved } else { *open } {
+            continue;
+        }
+        let mut path = path.to_owned();
+        push_key(&mut path, name);
+        let shown: String = name.chars().take(64).collect();
+        let message = format!("unknown key `{}`{}", shown.escape_debug(), suggestion(name, &known));
+        faults.push(Place { path, origin: key.clone(), message, reason: Reason::Shape });
+    }
+}
+
+/// The nearest path with a stand-in, the path itself first.
+fn above(plan: &Plan, path: &str) -> Option<String> {
+    let mut path = Some(path);
+    while let Some(at) = path {
+        if plan.contains_key(at) {
+            return Some(at.to_owned());
+        }
+        path = parent(at);
+    }
+    None
+}
+
+/// Tries the next stand-in at the path, or gives up on it and stands in for the section around it.
+fn give_way(plan: &mut Plan, path: &str) -> bool {
+    match plan.get(path).copied().and_then(Stand::next) {
+        Some(next) => {
+            plan.insert(path.to_owned(), next);
+            true
+        }
+        None => parent(path).is_some_and(|above| cover(plan, above)),
+    }
+}
+
+fn cover(plan: &mut Plan, path: &str) -> bool {
+    if path.is_empty() {
+        return false;
+    }
+    plan.retain(|other, _| !is_below(other, path));
+    match plan.get(path).copied() {
+        None => plan.insert(path.to_owned(), Stand::Skip).is_none(),
+        Some(_) => give_way(plan, path),
+    }
+}
+
+fn is_below(path: &str, above: &str) -> bool {
+    if above.is_empty() {
+        return !path.is_empty();
+    }
+    path.strip_prefix(above).is_some_and(|rest| rest.starts_with(['.', '[']))
+}
+
+/// The path without its last step; quoted names may hold any character.
+fn parent(path: &str) -> Option<&str> {
+    let (mut quoted, mut escaped, mut last) = (false, false, 0);
+    for (at, c) in path.char_indices() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' if quoted => escaped = true,
+            '"' => quoted = !quoted,
+            '.' | '[' if !quoted => last = at,
+            _ => {}
+        }
+    }
+    if path.is_empty() { None } else { path.get(..last) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parents() {
+        for (path, expected) in [
+            ("", None),
+            ("a", Some("")),
+            ("a.b", Some("a")),
+            ("a[1]", Some("a")),
+            ("a[1].b", Some("a[1]")),
+            ("a.\"b.c\"", Some("a")),
+            ("a.\"b\\\".c[0]\"", Some("a")),
+        ] {
+            assert_eq!(parent(path), expected, "{path}");
+        }
+        assert!(is_below("a[0]", "a") && is_below("a.b", "a") && is_below("a", "") && !is_below("ab", "a"));
+        assert!(!is_below("", ""));
+    }
+}

@@ -1,0 +1,199 @@
+//! The value tree: every node knows where it was written.
+
+use crate::scalar::{Form, core_schema};
+use crate::secrecy;
+use crate::source::Origin;
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+#[derive(Clone)]
+pub(crate) struct Node {
+    pub(crate) kind: Kind,
+    pub(crate) origin: Origin,
+}
+
+#[derive(Clone)]
+pub(crate) enum Kind {
+    /// The text is shared: an alias bomb copies pointers, not megabytes.
+    Scalar {
+        text: Arc<str>,
+        form: Form,
+    },
+    Seq(Vec<Node>),
+    Map(Map),
+}
+
+/// Entries in the order they were first written.
+#[derive(Clone, Default)]
+pub(crate) struct Map {
+    entries: Vec<Entry>,
+    index: HashMap<Arc<str>, usize>,
+}
+
+#[derive(Clone)]
+pub(crate) struct Entry {
+    pub(crate) name: Arc<str>,
+    pub(crate) key: Origin,
+    pub(crate) node: Node,
+}
+
+impl Node {
+    pub(crate) fn scalar(text: impl Into<Arc<str>>, form: Form, origin: Origin) -> Self {
+        Self { kind: Kind::Scalar { text: text.into(), form }, origin }
+    }
+
+    pub(crate) fn map(origin: Origin) -> Self {
+        Self { kind: Kind::Map(Map::default()), origin }
+    }
+
+    /// A YAML value nobody wrote: `database:` and nothing behind it.
+    pub(crate) fn is_empty(&self) -> bool {
+        matches!(&self.kind, Kind::Scalar { text, form: Form::Plain } if text.is_empty())
+    }
+
+    /// Puts `over` on top of this: maps merge key by key, everything else is replaced.
+    ///
+    /// A section whose keys are all commented out (`database:`) adds nothing and removes nothing; `database: null`
+    /// removes.
+    pub(crate) fn merge(&mut self, over: Self) {
+        match (&mut self.kind, over) {
+            (Kind::Map(_), over) if over.is_empty() => {}
+            (Kind::Map(under), Self { kind: Kind::Map(over), origin }) => {
+                // A variable that sets one key of a section does not become the place to look for the section.
+                if origin.is_file() || !self.origin.is_file() {
+                    self.origin = origin;
+                }
+                for entry in over.entries {
+                    under.merge(entry);
+                }
+            }
+            (_, over) => *self = over,
+        }
+    }
+
+    /// How the value prints, secrets aside: numbers and words bare, anything ambiguous quoted.
+    pub(crate) fn show(text: &str, form: Form) -> Cow<'_, str> {
+        const LONGEST: usize = 200;
+        let text = match text.char_indices().nth(LONGEST) {
+            Some((cut, _)) => Cow::Owned(format!("{}…", text.get(..cut).unwrap_or_default())),
+            None => Cow::Borrowed(text),
+        };
+        let text_form = matches!(form, Form::Text | Form::Bare);
+        if form == Form::Plain && text.is_empty() {
+            return Cow::Borrowed("null");
+        }
+        let ambiguous = form == Form::Text && core_schema(&text) != Form::Text;
+        let odd = text.is_empty()
+            || text.contains(|c: char| c.is_control() || c == '"' || c == '#')
+            || text.trim() != text;
+        if ambiguous || (odd && text_form) || text.contains(char::is_control) {
+            return Cow::Owned(format!("\"{}\"", text.escape_debug()));
+        }
+        text
+    }
+
+    /// Whether the tree says the same, wherever it was written.
+    pub(crate) fn same(&self, other: &Self) -> bool {
+        match (&self.kind, &other.kind) {
+            (Kind::Scalar { text, form }, Kind::Scalar { text: other, form: other_form }) => {
+                let (form, other_form) = (settled(text, *form), settled(other, *other_form));
+                form == other_form && (text == other || form == Form::Null)
+            }
+            (Kind::Seq(items), Kind::Seq(others)) => {
+                items.len() == others.len() && items.iter().zip(others).all(|(item, other)| item.same(other))
+            }
+            (Kind::Map(map), Kind::Map(others)) => {
+                map.len() == others.len()
+                    && map.iter().all(|entry| {
+                        others.find(&entry.name).is_some_and(|other| entry.node.same(&other.node))
+                    })
+            }
+            (Kind::Scalar { .. } | Kind::Seq(_) | Kind::Map(_), _) => false,
+        }
+    }
+
+    /// Whether its file has it among the places that may hold a secret.
+    pub(crate) fn is_masked(&self) -> bool {
+        self.origin.span().is_some_and(|span| span.file.is_masked(span.start))
+    }
+}
+
+/// `secrets` at the top holds the settings of the secret providers, not secrets.
+pub(crate) fn key_is_secret(name: &str, root: bool) -> bool {
+    !(root && name == "secrets") && secrecy::name_is_secret(name)
+}
+
+/// The form that text has when no type asks.
+pub(crate) fn settled(text: &str, form: Form) -> Form {
+    match form {
+        Form::Plain => core_schema(text),
+        Form::Bare => Form::Text,
+        Form::Text | Form::Null | Form::Bool | Form::Int | Form::Float => form,
+    }
+}
+
+impl Map {
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(crate) fn iter(&self) -> std::slice::Iter<'_, Entry> {
+        self.entries.iter()
+    }
+
+    pub(crate) fn find(&self, name: &str) -> Option<&Entry> {
+        self.entries.get(*self.index.get(name)?)
+    }
+
+    pub(crate) fn find_mut(&mut self, name: &str) -> Option<&mut Entry> {
+        self.entries.get_mut(*self.index.get(name)?)
+    }
+
+    /// Adds an entry; the one already there is handed back untouched, with the refused one dropped.
+    pub(crate) fn insert(&mut self, entry: Entry) -> Result<(), &Entry> {
+        if let Some(at) = self.index.get(&entry.name) {
+            return Err(&self.entries[*at]);
+        }
+        self.index.insert(Arc::clone(&entry.name), self.entries.len());
+        self.entries.push(entry);
+        Ok(())
+    }
+
+    fn merge(&mut self, over: Entry) {
+        match self.find_mut(&over.name) {
+            Some(under) => {
+                let section =
+                    matches!(under.node.kind, Kind::Map(_)) && under.key.is_file() && !over.key.is_file();
+                if !section && !over.node.is_empty() {
+                    under.key = over.key;
+                }
+                under.node.merge(over.node);
+            }
+            None => {
+                let added = self.insert(over);
+                debug_assert!(added.is_ok(), "just looked");
+            }
+        }
+    }
+}
+
+/// Adds one step to a dotted path; names that would be misread are quoted.
+pub(crate) fn push_key(path: &mut String, name: &str) {
+    if !path.is_empty() {
+        path.push('.');
+    }
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
+    if !name.is_empty() && name.len() <= 256 && name.chars().all(plain) {
+        path.push_str(name);
+    } else {
+        let cut: String = name.chars().take(256).collect();
+        // Writing to a String does not fail.
+        let _ = write!(path, "\"{}\"", cut.escape_debug());
+    }
+}
+
+pub(crate) fn push_index(path: &mut String, index: usize) {
+    let _ = write!(path, "[{index}]");
+}

@@ -1,0 +1,259 @@
+//! Where a value comes from, and the line of the file that shows it.
+
+use crate::secrecy;
+use std::fmt;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+/// Where a value was written: the last layer that said something about it.
+///
+/// `Display` gives the form used in errors: `config.yaml:3:9`, `environment variable LOG_LEVEL`,
+/// `--set server.port`, or `built-in defaults`.
+#[derive(Clone)]
+pub struct Origin(pub(crate) Place);
+
+#[derive(Clone)]
+pub(crate) enum Place {
+    Span(Span),
+    /// A file as a whole: it could not be opened, or it is too large.
+    Path(Arc<Path>),
+    Env(Arc<str>),
+    Set {
+        index: usize,
+        path: Arc<str>,
+    },
+    Default,
+}
+
+/// A range of bytes in a file.
+#[derive(Clone)]
+pub(crate) struct Span {
+    pub(crate) file: Arc<File>,
+    pub(crate) start: u32,
+    pub(crate) end: u32,
+}
+
+/// A file's text, kept so that errors found long after parsing can show the line.
+pub(crate) struct File {
+    /// Position among the layers: errors are listed in this order.
+    pub(crate) order: usize,
+    pub(crate) path: PathBuf,
+    pub(crate) text: String,
+    lines: Vec<u32>,
+    masks: OnceLock<Vec<Range<u32>>>,
+}
+
+impl Origin {
+    pub(crate) const DEFAULT: Self = Self(Place::Default);
+
+    /// The file, when a file was the source.
+    pub fn path(&self) -> Option<&Path> {
+        match &self.0 {
+            Place::Span(span) => Some(&span.file.path),
+            Place::Path(path) => Some(path),
+            Place::Env(_) | Place::Set { .. } | Place::Default => None,
+        }
+    }
+
+    /// Line and column in the file, both counted from 1; the column counts characters.
+    pub fn position(&self) -> Option<(usize, usize)> {
+        match &self.0 {
+            Place::Span(span) => Some(span.file.position(span.start)),
+            Place::Path(_) | Place::Env(_) | Place::Set { .. } | Place::Default => None,
+        }
+    }
+
+    /// The environment variable, when one was the source.
+    pub fn variable(&self) -> Option<&str> {
+        if let Place::Env(name) = &self.0 { Some(name) } else { None }
+    }
+
+    /// The number of the `--set`, counted from 0, when one was the source.
+    pub fn set_index(&self) -> Option<usize> {
+        if let Place::Set { index, .. } = &self.0 { Some(*index) } else { None }
+    }
+
+    pub(crate) fn span(&self) -> Option<&Span> {
+        if let Place::Span(span) = &self.0 { Some(span) } else { None }
+    }
+
+    pub(crate) fn is_file(&self) -> bool {
+        matches!(self.0, Place::Span(_) | Place::Path(_))
+    }
+
+    /// Errors are listed as a reader meets them: files in layer order, then variables, then flags.
+    pub(crate) fn rank(&self) -> (u8, usize, u32, &str) {
+        match &self.0 {
+            Place::Path(path) => (0, 0, 0, path.to_str().unwrap_or_default()),
+            Place::Span(span) => (1, span.file.order, span.start, ""),
+            Place::Default => (2, 0, 0, ""),
+            Place::Env(name) => (3, 0, 0, name),
+            Place::Set { index, .. } => (4, *index, 0, ""),
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Place::Span(span) => {
+                let (line, column) = span.file.position(span.start);
+                write!(f, "{}:{line}:{column}", span.file.path.display())
+            }
+            Place::Path(path) => write!(f, "{}", path.display()),
+            Place::Env(name) => write!(f, "environment variable {name}"),
+            Place::Set { path, .. } => write!(f, "--set {path}"),
+            Place::Default => f.write_str("built-in defaults"),
+        }
+    }
+}
+
+// The derived form would print the whole file, secrets and all.
+impl fmt::Debug for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Origin({self})")
+    }
+}
+
+impl File {
+    pub(crate) fn new(order: usize, path: PathBuf, text: String) -> Self {
+        let starts = text.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(i, _)| offset(i + 1));
+        let lines = std::iter::once(0).chain(starts).collect();
+        Self { order, path, text, lines, masks: OnceLock::new() }
+    }
+
+    /// A span whose ends are forced onto character boundaries inside the text: parsers are not trusted.
+    pub(crate) fn span(self: &Arc<Self>, range: Range<usize>) -> Span {
+        let start = self.floor(range.start);
+        let end = self.floor(range.end.max(start));
+        Span { file: Arc::clone(self), start: offset(start), end: offset(end) }
+    }
+
+    // `str::floor_char_boundary` is younger than the oldest compiler supported.
+    fn floor(&self, at: usize) -> usize {
+        (0..=at.min(self.text.len())).rev().find(|at| self.text.is_char_boundary(*at)).unwrap_or(0)
+    }
+
+    /// The byte at a line and column, both counted from 1; the column counts bytes.
+    pub(crate) fn byte_at(&self, line: usize, column: usize) -> usize {
+        let start = self.lines.get(line.saturating_sub(1)).map_or(self.text.len(), |at| *at as usize);
+        start + column.saturating_sub(1)
+    }
+
+    fn line_of(&self, at: u32) -> usize {
+        self.lines.partition_point(|start| *start <= at).saturating_sub(1)
+    }
+
+    pub(crate) fn position(&self, at: u32) -> (usize, usize) {
+        let line = self.line_of(at);
+        let start = self.lines.get(line).copied().unwrap_or(0) as usize;
+        let before = self.text.get(start..at as usize).unwrap_or_default();
+        (line + 1, before.chars().count() + 1)
+    }
+
+    fn line_range(&self, line: usize) -> Range<usize> {
+        let start = self.lines.get(line).copied().unwrap_or(0) as usize;
+        let end = self.lines.get(line + 1).map_or(self.text.len(), |next| *next as usize);
+        let text = self.text.get(start..end).unwrap_or_default().trim_end_matches(['\n', '\r']);
+        start..start + text.len()
+    }
+
+    /// Remembers which bytes may hold a secret. Called once, when the file has been parsed.
+    pub(crate) fn mask(&self, mut ranges: Vec<Range<u32>>) {
+        ranges.sort_by_key(|range| range.start);
+        // A second call would be a second parse of the same file, with the same outcome.
+        let _ = self.masks.set(ranges);
+    }
+
+    fn masks(&self) -> &[Range<u32>] {
+        self.masks.get().map_or(&[], Vec::as_slice)
+    }
+
+    pub(crate) fn is_masked(&self, at: u32) -> bool {
+        self.masks().iter().any(|range| range.contains(&at))
+    }
+}
+
+impl Span {
+    /// The line with a caret under the span, everything that may be secret replaced by `***`.
+    pub(crate) fn excerpt(&self, also_masked: &[Span]) -> String {
+        let Self { file, .. } = self;
+        let more = also_masked.iter().filter(|span| Arc::ptr_eq(&span.file, file));
+        let masks: Vec<Range<u32>> =
+            file.masks().iter().cloned().chain(more.map(|span| span.start..span.end)).collect();
+        self.render(&masks)
+    }
+
+    /// The line of a syntax error. Nothing is known about its structure, so it is shown only when its
+    /// text cannot be a secret: a `key: value` line, whose key and parents do not look like one.
+    pub(crate) fn careful_excerpt(&self) -> Option<String> {
+        let Self { file, .. } = self;
+        let line = file.line_of(self.start);
+        let text = |line: usize| file.text.get(file.line_range(line)).unwrap_or_default();
+        let shown = text(line);
+        if !secrecy::line_is_harmless(shown) {
+            return None;
+        }
+        let mut indent = secrecy::indent(shown);
+        for above in (0..line).rev().map(text) {
+            if indent == 0 {
+                break;
+            }
+            if !above.trim().is_empty() && secrecy::indent(above) < indent {
+                indent = secrecy::indent(above);
+                if secrecy::line_names_secret(above) {
+                    return None;
+                }
+            }
+        }
+        Some(self.render(&[]))
+    }
+
+    fn render(&self, masks: &[Range<u32>]) -> String {
+        const BEFORE: usize = 60;
+        const WIDTH: usize = 120;
+        let Self { file, start, end } = self;
+        let line = file.line_of(*start);
+        let range = file.line_range(line);
+        let (from, to) = (*start as usize, *end as usize);
+        let mut out: Vec<char> = Vec::new();
+        let (mut caret, mut tail, mut masked) = (None, None, false);
+        for (at, c) in file.text.get(range.clone()).unwrap_or_default().char_indices() {
+            let at = range.start + at;
+            if at >= from && caret.is_none() {
+                caret = Some(out.len());
+            }
+            if at >= to && tail.is_none() {
+                tail = Some(out.len());
+            }
+            let hidden = masks.iter().any(|mask| mask.contains(&offset(at)));
+            match (hidden, masked) {
+                (true, false) => out.extend(['*', '*', '*']),
+                (true, true) => {}
+                (false, _) => out.push(if c.is_control() { ' ' } else { c }),
+            }
+            masked = hidden;
+        }
+        let caret = caret.unwrap_or(out.len());
+        let tail = tail.unwrap_or(out.len()).max(caret + 1);
+        let skip = if out.len() > WIDTH { caret.saturating_sub(BEFORE) } else { 0 };
+        let cut = out.len() - skip > WIDTH;
+        let text: String = out.iter().skip(skip).take(WIDTH).collect();
+        let lead = if skip > 0 { "…" } else { "" };
+        let number = (line + 1).to_string();
+        let gutter = " ".repeat(number.len());
+        let pad = " ".repeat(caret - skip + lead.chars().count());
+        let carets = "^".repeat((tail - caret).min((skip + WIDTH).saturating_sub(caret).max(1)));
+        format!(
+            "  {number} | {lead}{}{}\n  {gutter} | {pad}{carets}",
+            text.trim_end(),
+            if cut { "…" } else { "" }
+        )
+    }
+}
+
+/// Files are at most 4 MiB, so an offset always fits.
+pub(crate) fn offset(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
+}

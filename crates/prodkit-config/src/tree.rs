@@ -1,0 +1,224 @@
+//! One configuration, as a value.
+
+use crate::error::Warning;
+use crate::node::{Kind, Map, Node, key_is_secret, push_index, push_key, settled};
+use crate::scalar::Form;
+use crate::secrecy::{self, MASK};
+use crate::source::Origin;
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// All layers merged: one value tree, every part of which knows where it was written.
+///
+/// Two trees are equal when they say the same, wherever it was written; secrets take part. That is the question a
+/// reload asks. [`hash`](Self::hash) is for showing.
+#[derive(Clone)]
+pub struct Tree {
+    pub(crate) root: Node,
+    pub(crate) files: Vec<PathBuf>,
+    pub(crate) warnings: Vec<Warning>,
+}
+
+/// One value of a [`Tree`]: a scalar, or a list or map with nothing in it.
+#[derive(Clone, Debug)]
+pub struct Leaf<'a> {
+    path: String,
+    shown: Cow<'a, str>,
+    origin: &'a Origin,
+}
+
+/// Prints a [`Tree`], one line per value. Made by [`Tree::show`].
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Show<'a> {
+    tree: &'a Tree,
+    hidden: BTreeSet<String>,
+}
+
+impl Tree {
+    /// Every file and directory that was read or looked for, in order: what a reload has to watch.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.files.iter().map(PathBuf::as_path)
+    }
+
+    /// What reading the layers had to say. Also part of what [`load`](Self::load) returns.
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
+    }
+
+    /// The values that are set, secrets masked. Defaults of the types are not among them: serde fills them in later
+    /// and no one can see them from here.
+    pub fn leaves(&self) -> impl Iterator<Item = Leaf<'_>> {
+        self.collect(&BTreeSet::new()).into_iter()
+    }
+
+    /// The values that are set, one per line with their origin: `server.port = 8080    # config.yaml:3:9`.
+    ///
+    /// Values under a key that looks like a secret, and passwords in URLs, print as `***`. Use
+    /// [`Show::hiding`] for what only the types know.
+    pub fn show(&self) -> Show<'_> {
+        Show { tree: self, hidden: BTreeSet::new() }
+    }
+
+    fn collect(&self, hidden: &BTreeSet<String>) -> Vec<Leaf<'_>> {
+        let mut leaves = Vec::new();
+        walk(&self.root, &mut String::new(), false, hidden, &mut leaves);
+        leaves
+    }
+
+    /// A hash of what the tree says, the same on every machine and for every version of this crate with the same major
+    /// number: shown to tell at a glance whether two replicas run the same configuration. Print it as `{:016x}`.
+    ///
+    /// Values that may be secret count only by being there, so that the hash may be shown; it does not depend on
+    /// the order of keys, on comments, or on where values come from. To tell whether a reload changes anything, compare
+    /// the trees.
+    pub fn hash(&self) -> u64 {
+        let mut hash = Fnv::new();
+        digest(&self.root, true, false, &mut hash);
+        hash.0
+    }
+}
+
+impl PartialEq for Tree {
+    fn eq(&self, other: &Self) -> bool {
+        self.root.same(&other.root)
+    }
+}
+
+// The derived form would print secrets.
+impl fmt::Debug for Tree {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.leaves().map(|leaf| leaf.to_string())).finish()
+    }
+}
+
+impl Leaf<'_> {
+    /// The dotted path.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The value as text, `***` where it may be a secret.
+    pub fn shown(&self) -> &str {
+        &self.shown
+    }
+
+    /// Where it was written.
+    pub fn origin(&self) -> &Origin {
+        self.origin
+    }
+}
+
+impl fmt::Display for Leaf<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { path, shown, origin } = self;
+        write!(f, "{path} = {shown}    # {origin}")
+    }
+}
+
+impl Show<'_> {
+    /// Masks these paths and everything below them too: pass [`Loaded::secrets`](crate::Loaded::secrets).
+    pub fn hiding<P: Into<String>>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
+        self.hidden.extend(paths.into_iter().map(Into::into));
+        self
+    }
+}
+
+impl fmt::Display for Show<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.tree.collect(&self.hidden).iter().try_for_each(|leaf| writeln!(f, "{leaf}"))
+    }
+}
+
+fn walk<'a>(
+    node: &'a Node,
+    path: &mut String,
+    secret: bool,
+    hidden: &BTreeSet<String>,
+    leaves: &mut Vec<Leaf<'a>>,
+) {
+    let (root, length) = (path.is_empty(), path.len());
+    let secret = secret || hidden.contains(path.as_str());
+    let mut leaf =
+        |path: &str, shown| leaves.push(Leaf { path: path.to_owned(), shown, origin: &node.origin });
+    match &node.kind {
+        Kind::Scalar { .. } if secret || node.is_masked() => leaf(path, Cow::Borrowed(MASK)),
+        Kind::Scalar { text, form } => {
+            let shown = match secrecy::masked(text) {
+                Cow::Borrowed(text) => Node::show(text, *form),
+                Cow::Owned(text) => Cow::Owned(Node::show(&text, *form).into_owned()),
+            };
+            leaf(path, shown);
+        }
+        Kind::Seq(items) if items.is_empty() => leaf(path, Cow::Borrowed("[]")),
+        Kind::Map(map) if map.len() == 0 && !root => leaf(path, Cow::Borrowed("{}")),
+        Kind::Seq(items) => {
+            for (i, item) in items.iter().enumerate() {
+                push_index(path, i);
+                walk(item, path, secret, hidden, leaves);
+                path.truncate(length);
+            }
+        }
+        Kind::Map(map) => {
+            for entry in map.iter() {
+                push_key(path, &entry.name);
+                walk(&entry.node, path, secret || key_is_secret(&entry.name, root), hidden, leaves);
+                path.truncate(length);
+            }
+        }
+    }
+}
+
+fn digest(node: &Node, root: bool, secret: bool, hash: &mut Fnv) {
+    match &node.kind {
+        Kind::Scalar { .. } if secret || node.is_masked() => hash.write(b"*", MASK),
+        Kind::Scalar { text, form } => {
+            let tag: &[u8; 1] = match settled(text, *form) {
+                Form::Null => return hash.write(b"0", ""),
+                Form::Bool => b"b",
+                Form::Int => b"i",
+                Form::Float => b"f",
+                Form::Text | Form::Plain | Form::Bare => b"t",
+            };
+            hash.write(tag, &secrecy::masked(text));
+        }
+        Kind::Seq(items) => {
+            hash.write(b"[", "");
+            items.iter().for_each(|item| digest(item, false, secret, hash));
+            hash.write(b"]", "");
+        }
+        Kind::Map(map) => {
+            hash.write(b"{", "");
+            for entry in sorted(map) {
+                hash.write(b"k", &entry.name);
+                digest(&entry.node, false, secret || key_is_secret(&entry.name, root), hash);
+            }
+            hash.write(b"}", "");
+        }
+    }
+}
+
+fn sorted(map: &Map) -> Vec<&crate::node::Entry> {
+    let mut entries: Vec<_> = map.iter().collect();
+    entries.sort_by(|a, b| a.name.cmp(&b.name));
+    entries
+}
+
+/// FNV-1a: the standard library promises no hash that stays the same between releases.
+struct Fnv(u64);
+
+impl Fnv {
+    fn new() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+
+    /// Tag and length first, so that no two trees run together.
+    fn write(&mut self, tag: &[u8; 1], text: &str) {
+        let length = (text.len() as u64).to_le_bytes();
+        for byte in tag.iter().chain(&length).chain(text.as_bytes()) {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! The crate from outside: files on disk, variables and flags as values, types of all shapes.
+
+mod collect;
+mod errors;
+mod guide;
+mod kit;
+mod layers;
+mod live;
+mod property;
+mod secrecy;
+mod split;
+mod tree;
+mod yaml;

@@ -1,0 +1,197 @@
+//! Nothing that may be a secret is printed: planted values, every way out.
+
+use crate::kit::Dir;
+use prodkit_config::{Layers, SECRET_NAME, Tree};
+use serde::de::{DeserializeOwned, Visitor};
+use serde::{Deserialize, Deserializer};
+use std::fmt;
+use std::num::NonZeroU16;
+
+const CANARY: &str = "hunter2";
+
+/// As a secrets crate would.
+#[derive(Debug)]
+struct Secret(#[expect(dead_code, reason = "only read by serde")] String);
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl<'de> Visitor<'de> for Text {
+            type Value = Secret;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a secret")
+            }
+            fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Secret, D::Error> {
+                let text = String::deserialize(deserializer)?;
+                if text.contains("bad") {
+                    return Err(serde::de::Error::custom(format_args!("{text} is no reference")));
+                }
+                Ok(Secret(text))
+            }
+        }
+        deserializer.deserialize_newtype_struct(SECRET_NAME, Text)
+    }
+}
+
+fn outputs<C: DeserializeOwned>(name: &str, text: &str, set: &[&str]) -> Vec<String> {
+    let dir = Dir::new();
+    let layers = Layers::new()
+        .file(dir.write(name, text))
+        .env("APP__", [("APP__ENV__PASSWORD", CANARY), ("APP__ENV__PORT", "x")]);
+    let layers = set.iter().fold(layers, |layers, set| layers.set(*set));
+    let mut outputs = vec![format!("{layers:?}")];
+    let tree: Tree = match layers.read() {
+        Ok(tree) => tree,
+        Err(errors) => {
+            outputs.extend([errors.to_string(), format!("{errors:?}")]);
+            return outputs;
+        }
+    };
+    let mut secrets = Vec::new();
+    match tree.load_one::<C>() {
+        Ok(loaded) => {
+            outputs.push(format!("{loaded:?}"));
+            secrets = loaded.secrets;
+        }
+        Err(errors) => outputs.extend([errors.to_string(), format!("{errors:?}")]),
+    }
+    outputs.push(tree.show().hiding(secrets).to_string());
+    outputs.push(format!("{tree:?}"));
+    outputs
+}
+
+fn silent<C: DeserializeOwned>(name: &str, text: &str) {
+    for output in outputs::<C>(name, text, &["set.token=hunter2", "set.url=http://u:hunter2@h"]) {
+        assert!(!output.contains(CANARY), "{text}\n---\n{output}");
+    }
+}
+
+#[derive(Deserialize, Debug)]
+#[expect(dead_code, reason = "only read by serde")]
+struct Config {
+    password: Option<NonZeroU16>,
+    api_key: Option<bool>,
+    url: Option<u8>,
+    port: Option<u8>,
+    nested: Option<Nested>,
+    checked: Option<Checked>,
+    tokens: Option<Vec<u8>>,
+    auth: Option<std::net::IpAddr>,
+}
+
+#[derive(Deserialize, Debug)]
+#[expect(dead_code, reason = "only read by serde")]
+struct Nested {
+    credentials: Option<bool>,
+}
+
+#[derive(Deserialize, Debug)]
+#[serde(try_from = "Raw")]
+struct Checked;
+
+#[derive(Deserialize, Debug)]
+struct Raw {
+    password: String,
+    url: Option<String>,
+}
+
+impl TryFrom<Raw> for Checked {
+    type Error = String;
+    fn try_from(Raw { password, url }: Raw) -> Result<Self, String> {
+        Err(format!("the password {password:?} of {url:?} is too short"))
+    }
+}
+
+#[test]
+fn typed_errors() {
+    for text in [
+        "password: hunter2",
+        "password: [hunter2]",
+        "api_key: hunter2",
+        "url: http://user:hunter2@host/",
+        "url: postgres://host/?password=hunter2",
+        "auth: user:hunter2@host",
+        "{password: hunter2, port: x}",
+        "{port: x, prot: 1, password: 'hunter2', url: 'http://a:hunter2@b'}",
+        "{port: x, password: \"hunter2\\n\", tokens: [hunter2, hunter2]}",
+        "tokens: [hunter2, x]",
+        "tokens:\n- hunter2\nport: x",
+        "nested: {credentials: hunter2}",
+        "nested: {credentials: {user: hunter2}}",
+        "nested: {port: x, secret_thing: hunter2}",
+        "common: &pw hunter2\npassword: *pw\nport: x",
+        "{common: &pw hunter2, password: *pw, port: x}",
+        "checked: {password: hunter2}",
+        "checked: {password: other, url: 'http://a:hunter2@b'}",
+        "private_key: |\n  -----BEGIN\n  hunter2\n",
+        "port: \"-----BEGIN PRIVATE KEY-----hunter2\"",
+        "unknown_password: hunter2",
+        "password: {hunter2",
+    ] {
+        silent::<Config>("c.yaml", text);
+    }
+    silent::<Config>("c.json", r#"{"password": "hunter2", "port": "x", "url": "http://a:hunter2@b"}"#);
+    silent::<Config>("c.toml", "port = 'x'\npassword = 'hunter2'\n[nested]\ncredentials = {a = 'hunter2'}");
+    silent::<Config>("c.toml", "password = 'x'\nurl = 'http://a:hunter2@b'");
+}
+
+#[test]
+fn syntax_errors() {
+    for text in [
+        "password: 'hunter2",
+        "a: 1\npassword: \"hunter2\n",
+        "tls:\n  key: |\n-----BEGIN PRIVATE KEY-----\nhunter2: x\n hunter2\n",
+        "db:\n  password:\n    hunter2: [\n",
+        "password: a: hunter2",
+        "a: b\n  hunter2\nx",
+        "password: hunter2\npassword: hunter2",
+        "{password: hunter2, port: [",
+        "url: http://a:hunter2@b: c",
+    ] {
+        silent::<Config>("c.yaml", text);
+    }
+    for text in ["password = hunter2", "password = 'hunter2", "[a]\npassword = \"\"\"hunter2\n"] {
+        silent::<Config>("c.toml", text);
+    }
+    for text in ["{\"password\": \"hunter2\",}", "{\"password\": hunter2}", "{\"password\": \"hunter2"] {
+        silent::<Config>("c.json", text);
+    }
+}
+
+#[test]
+fn a_harmless_syntax_error_still_shows_its_line() {
+    let outputs = outputs::<Config>("c.yaml", "port: 1\nhost: a: b\n", &[]);
+    assert!(outputs[1].contains("\n  2 | host: a: b\n    |       ^"), "{}", outputs[1]);
+}
+
+#[test]
+fn what_only_the_type_knows() {
+    #[derive(Deserialize, Debug)]
+    #[expect(dead_code, reason = "only read by serde")]
+    struct Typed {
+        motto: Secret,
+        list: Vec<Secret>,
+        port: Option<u8>,
+        env: Option<serde_json::Value>,
+        set: Option<serde_json::Value>,
+    }
+    silent::<Typed>("c.yaml", "motto: hunter2\nlist: [hunter2, hunter2]\n");
+    silent::<Typed>("c.yaml", "{motto: hunter2, list: [hunter2], port: x}");
+    silent::<Typed>("c.yaml", "{motto: bad hunter2, list: [bad hunter2], port: x}");
+    silent::<Typed>("c.yaml", "{motto: [hunter2], list: {a: hunter2}, port: x}");
+    let dir = Dir::with(&[("c.yaml", b"{motto: hunter2, list: [hunter2]}")]);
+    let tree = Layers::new().file(dir.path("c.yaml")).read().unwrap();
+    assert_eq!(tree.load_one::<Typed>().unwrap().secrets, ["list[0]", "motto"]);
+}
+
+#[test]
+fn the_rest_of_the_line_is_shown() {
+    let dir =
+        Dir::with(&[("c.yaml", b"{port: x, password: hunter2, url: 'http://a:hunter2@b/c', nested: {}}\n")]);
+    let tree = Layers::new().file(dir.path("c.yaml")).read().unwrap();
+    let text = dir.text(&tree.load_one::<Config>().unwrap_err());
+    assert!(
+        text.contains("  1 | {port: x, password: ***, url: 'http://***@b/c', nested: {}}\n    |        ^"),
+        "{text}"
+    );
+}
