@@ -42,10 +42,15 @@ impl Carried {
         Some(Self { previous: swap(Some((context.trace_id(), state.clone()))) })
     }
 
-    /// Ends this one without ending `newer`.
+    /// Ends this one without ending `newer`, which then restores what this one would have restored.
     pub(crate) fn end_below(mut self, newer: &mut Self) {
         newer.previous = self.previous.take();
-        // its drop would end `newer` as well
+        self.abandon();
+    }
+
+    /// Ends this one without restoring anything.
+    pub(crate) fn abandon(mut self) {
+        self.previous = None;
         std::mem::forget(self);
     }
 }
@@ -56,7 +61,7 @@ impl Drop for Carried {
     }
 }
 
-/// Outlived by nobody: while the thread ends there is no list any more, and none is kept.
+/// While the thread ends there is no list any more, and none is kept.
 fn swap(state: Belonging) -> Belonging {
     STATE.try_with(|slot| slot.replace(state)).ok().flatten()
 }

@@ -11,8 +11,8 @@ use std::task::{Context, Poll};
 pub trait FutureExt: Sized {
     /// Makes `context` [`current()`] whenever this future is polled, and while it is dropped.
     ///
-    /// Of nested ones the innermost decides. No allocation; dropping it early drops the future, so it is as cancel
-    /// safe as that one.
+    /// Of nested ones the innermost decides. Nothing is allocated. Dropping it drops the future: it is as cancel safe
+    /// as that one.
     fn in_trace(self, context: TraceContext) -> InTrace<Self> {
         InTrace { inner: Some(self), context: Some(context), state: None }
     }
@@ -22,6 +22,15 @@ pub trait FutureExt: Sized {
     ///
     /// What to wrap a future in before `tokio::spawn`, which otherwise loses the trace. Called outside any trace, the
     /// future runs outside any trace, wherever it is polled.
+    ///
+    /// ```
+    /// # use prodkit_trace::FutureExt as _;
+    /// # async fn refresh() {}
+    /// # async fn handler() {
+    /// tokio::spawn(refresh()); // wrong, if its log lines are to carry the trace of this request
+    /// tokio::spawn(refresh().in_current_trace()); // right
+    /// # }
+    /// ```
     fn in_current_trace(self) -> InTrace<Self> {
         InTrace { inner: Some(self), context: current(), state: current_state() }
     }
@@ -45,7 +54,7 @@ pin_project! {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             let _scope = scope::enter(*this.context);
- let _carried = Carried::enter(*this.context, this.state.as_ref());
+            let _carried = Carried::enter(*this.context, this.state.as_ref());
             this.inner.set(None);
         }
     }

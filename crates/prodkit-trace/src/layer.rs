@@ -43,7 +43,7 @@ impl SpanIds {
 /// filtered out hang under the next one above.
 ///
 /// ```
-/// use prodkit_trace::{Layer, SpanIds};
+/// use prodkit_trace::Layer;
 /// use tracing_subscriber::layer::SubscriberExt as _;
 ///
 /// let subscriber = tracing_subscriber::registry().with(Layer::new().sample_roots(|id| id.to_u128() % 10 == 0));

@@ -6,8 +6,8 @@
 //! request asks [`current()`] and needs to know nothing about who set it.
 //!
 //! ```
-//! use prodkit_trace::{FutureExt as _, Layer, SpanIds, TraceContext, current};
-//! use tracing_subscriber::{layer::SubscriberExt as _, registry::LookupSpan as _};
+//! use prodkit_trace::{FutureExt as _, Layer, TraceContext, current};
+//! use tracing_subscriber::layer::SubscriberExt as _;
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), prodkit_trace::ParseError> {
@@ -38,6 +38,18 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # Where the trace goes
+//!
+//! | work | has the trace |
+//! |---|---|
+//! | the future given to [`in_trace`](FutureExt::in_trace), and all it awaits | yes |
+//! | code in an entered `tracing` span, `Instrument`ed futures | yes, through [`Layer`] |
+//! | a task spawned as `work.in_current_trace()` or `work.instrument(span)` | yes |
+//! | `spawn_blocking(move \|\| span.in_scope(work))`, or with [`TraceContext::enter`] in the closure | yes |
+//! | a bare `spawn` or `spawn_blocking` | no: runtimes offer no stable hook |
+//!
+//! The `tracestate` a trace arrived with goes the same ways: see [`current_state()`].
 //!
 //! # When not to use it
 //!

@@ -39,8 +39,9 @@ pub(crate) fn enter(context: Option<TraceContext>) -> Scope {
 /// panic unwinds.
 ///
 /// Scopes nest, and should be dropped in the reverse order. One that is dropped while newer ones are still open on the
-/// thread ends those too: what was current before it is restored at once, and their own drop does nothing. Whatever
-/// the order, once all are dropped no context is left behind.
+/// thread ends those too: what was current before it is restored at once, and their own drop, if it follows, does
+/// nothing. An ended scope should not be kept: dropped among scopes entered later, it may end those. Whatever the
+/// order, once all are dropped no context is left behind.
 #[must_use = "dropping the scope at once ends it"]
 #[derive(Debug)]
 pub struct Scope {
@@ -57,10 +58,12 @@ impl Drop for Scope {
     #[inline]
     fn drop(&mut self) {
         SLOT.with(|slot| {
-            // below its own depth, it was ended by an older one
             if slot.depth.get() >= self.depth {
                 slot.context.set(self.previous);
                 slot.depth.set(self.below);
+            } else if let Some(carried) = self.carried.take() {
+                // an older scope ended this one, and restored what was before both
+                carried.abandon();
             }
         });
     }

@@ -351,3 +351,20 @@ fn the_state_follows_the_spans_of_its_trace() {
     root.in_scope(|| assert_eq!(current_state(), None));
     child.in_scope(|| root.in_scope(|| assert_eq!(current_state(), None)));
 }
+
+#[test]
+fn the_state_stays_while_any_span_of_its_trace_is_entered() {
+    let _default = install(Layer::new());
+    let (a, b) = {
+        let _request = context(1).enter_with(&state());
+        (info_span!("a"), info_span!("b"))
+    };
+    let (entered_a, entered_b) = (a.enter(), b.enter());
+    drop(entered_a);
+    assert_eq!((current(), current_state()), (Some(ctx(&b)), Some(state())));
+    drop(entered_b);
+    assert_eq!((current(), current_state()), (None, None));
+    // nothing is kept for later either
+    let _again = context(1).enter();
+    assert_eq!(current_state(), None);
+}

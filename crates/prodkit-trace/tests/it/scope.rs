@@ -41,6 +41,17 @@ fn a_scope_dropped_early_ends_those_entered_after_it() {
 }
 
 #[test]
+fn a_state_ended_early_does_not_come_back() {
+    let (one, two) = (state("a=1"), state("b=2"));
+    let (a, b) = (context(1).enter_with(&one), context(2).enter_with(&two));
+    drop(a);
+    drop(b);
+    let _later = context(1).enter();
+    assert_eq!(current_state(), None);
+    assert_eq!((Arc::strong_count(&one), Arc::strong_count(&two)), (1, 1));
+}
+
+#[test]
 fn a_forgotten_scope_ends_with_the_one_around_it() {
     let outer = context(1).enter();
     std::mem::forget(context(2).enter());

@@ -115,6 +115,11 @@ fn the_member_just_written_is_kept() {
     assert_eq!(state.iter().map(|(key, _)| key).collect::<Vec<_>>(), ["own", "a", "b"]);
     state.insert("other", &"v".repeat(250)).unwrap();
     assert_eq!(state.iter().map(|(key, _)| key).collect::<Vec<_>>(), ["other", "a", "b"]);
+    // the only long one, and yet not the one to go
+    let short = ["a", "b", "c", "d"].map(|key| format!("{key}={}", "v".repeat(110))).join(",");
+    let mut state = parse(&short).unwrap();
+    state.insert("own", &"v".repeat(150)).unwrap();
+    assert_eq!(state.iter().map(|(key, _)| key).collect::<Vec<_>>(), ["own", "a", "b", "c"]);
     let before = state.clone();
     assert!(state.insert(&"k".repeat(256), &"v".repeat(256)).is_err());
     assert!(state.insert("Key", "v").is_err());
