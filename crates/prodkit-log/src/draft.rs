@@ -7,9 +7,9 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use prodkit_trace::TraceContext;
-use tracing_core::Level;
+use tracing_core::{Level, Metadata};
 
-pub(crate) use keys::{Key, Redacted};
+pub(crate) use keys::{Key, Planned, Redacted};
 
 use crate::clock;
 use crate::escape::escape;
@@ -59,13 +59,20 @@ pub(crate) struct Draft<'s> {
     truncated: bool,
 }
 
-/// What stands before the message.
-pub(crate) struct Head<'a> {
-    pub(crate) level: Level,
-    pub(crate) at: Duration,
+/// Where a line comes from.
+pub(crate) struct Origin<'a> {
     /// A path and a line; or, with no line, the caller as it shall be shown.
     pub(crate) caller: Option<(&'a str, Option<u32>)>,
     pub(crate) target: Option<&'a str>,
+}
+
+impl<'a> Origin<'a> {
+    pub(crate) fn of(metadata: &'a Metadata<'_>) -> Self {
+        Self {
+            caller: metadata.file().map(|file| (file, Some(metadata.line().unwrap_or(0)))),
+            target: Some(metadata.target()).filter(|target| metadata.module_path() != Some(target)),
+        }
+    }
 }
 
 impl<'s> Draft<'s> {
@@ -75,42 +82,41 @@ impl<'s> Draft<'s> {
         Self { shape, buf, keys, limit, quoted: true, truncated: false }
     }
 
-    pub(crate) fn head(&mut self, head: &Head<'_>) {
-        let Head { level, at, caller, target } = head;
+    pub(crate) fn head(&mut self, level: Level, at: Duration) {
         match self.shape.style {
             Style::Json => {
                 self.raw(b"{\"level\":\"");
-                self.raw(name(*level).as_bytes());
+                self.raw(name(level).as_bytes());
                 self.raw(b"\",\"ts\":\"");
-                clock::stamp(&mut self.buf, *at);
+                clock::stamp(&mut self.buf, at);
                 self.raw(b"\"");
-                if let Some(caller) = caller {
-                    self.raw(b",\"caller\":\"");
-                    self.caller(*caller);
-                    self.raw(b"\"");
-                }
-                if let Some(target) = target {
-                    self.raw(b",\"target\":\"");
-                    self.short(target);
-                    self.raw(b"\"");
-                }
             }
             Style::Console => {
-                clock::stamp(&mut self.buf, *at);
+                clock::stamp(&mut self.buf, at);
                 self.raw(b" ");
-                self.raw(name(*level).as_bytes());
-                self.raw(if name(*level).len() == 4 { b"  " } else { b" " });
-                if let Some(caller) = caller {
-                    self.caller(*caller);
-                    self.raw(b" ");
-                }
-                if let Some(target) = target {
-                    self.raw(b"[");
-                    self.short(target);
-                    self.raw(b"] ");
-                }
+                self.raw(name(level).as_bytes());
+                self.raw(if name(level).len() == 4 { b"  " } else { b" " });
             }
         }
+    }
+
+    pub(crate) fn origin(&mut self, origin: &Origin<'_>) {
+        let json = self.shape.style == Style::Json;
+        if let Some(caller) = origin.caller {
+            self.raw(if json { b",\"caller\":\"" } else { b"" });
+            self.caller(caller);
+            self.raw(if json { b"\"" } else { b" " });
+        }
+        if let Some(target) = origin.target {
+            self.raw(if json { b",\"target\":\"" } else { b"[" });
+            self.short(target);
+            self.raw(if json { b"\"" } else { b"] " });
+        }
+    }
+
+    /// What [`origin`](Self::origin) wrote before.
+    pub(crate) fn known_origin(&mut self, origin: &[u8]) {
+        self.raw(origin);
     }
 
     /// The message, as `write` writes it; what does not fit is cut off, never what follows it.
@@ -184,6 +190,7 @@ impl<'s> Draft<'s> {
         whole
     }
 
+    #[inline]
     fn raw(&mut self, bytes: &[u8]) {
         self.buf.extend_from_slice(bytes);
     }

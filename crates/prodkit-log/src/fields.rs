@@ -7,7 +7,7 @@ use prodkit_trace::TraceContext;
 use tracing_core::field::{Field, Visit};
 use tracing_core::{Event, span};
 
-use crate::draft::{Draft, Key, Shape};
+use crate::draft::{Draft, Key, Planned, Shape};
 
 /// A span's fields as they will stand in a line.
 #[derive(Debug, Default)]
@@ -63,6 +63,7 @@ const FROM_LOG: &str = "log.";
 pub(crate) fn write_event(
     draft: &mut Draft<'_>,
     event: &Event<'_>,
+    planned: &[Option<Planned>],
     from_log: bool,
     context: Option<TraceContext>,
     suppressed: u64,
@@ -71,6 +72,7 @@ pub(crate) fn write_event(
     let message_first = event.metadata().fields().iter().next().is_some_and(|field| message(field.name()));
     let mut visitor = EventFields {
         draft,
+        planned,
         from_log,
         context,
         suppressed,
@@ -89,6 +91,8 @@ pub(crate) fn write_event(
 
 struct EventFields<'d, 's> {
     draft: &'d mut Draft<'s>,
+    /// By the fields' indices, as far as it is known.
+    planned: &'d [Option<Planned>],
     from_log: bool,
     context: Option<TraceContext>,
     suppressed: u64,
@@ -113,92 +117,76 @@ impl EventFields<'_, '_> {
         self.message(|_| {});
     }
 
-    /// Writes the value as the message, if it is the message, with `shown`; else as a field, with `write`.
+    /// Whether the field is one to be written now; if it is the message it is written here.
+    fn admits(&mut self, field: &Field, shown: impl FnOnce(&mut Draft<'_>)) -> bool {
+        let name = field.name();
+        if name == "message" {
+            self.message(shown);
+            return false;
+        }
+        if self.message_only || (self.from_log && name.starts_with(FROM_LOG)) {
+            return false;
+        }
+        self.end_message();
+        true
+    }
+
     fn record(
         &mut self,
         field: &Field,
         shown: impl FnOnce(&mut Draft<'_>),
-        write: impl FnOnce(&mut Draft<'_>, &str),
+        write: impl FnOnce(&mut Draft<'_>),
     ) {
-        let name = field.name();
-        if name == "message" {
-            return self.message(shown);
-        }
-        if self.message_only || (self.from_log && name.starts_with(FROM_LOG)) {
+        if !self.admits(field, shown) {
             return;
         }
-        self.end_message();
-        write(self.draft, name);
+        let open = match self.planned.get(field.index()) {
+            Some(Some(planned)) => self.draft.open_planned(planned),
+            _ => self.draft.open(field.name(), ""),
+        };
+        if open {
+            write(self.draft);
+        }
     }
 }
 
 impl Visit for EventFields<'_, '_> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.record(
-            field,
-            |draft| draft.write(format_args!("{value:?}")),
-            |draft, name| draft.debug(name, value),
-        );
+        self.record(field, |draft| draft.write(format_args!("{value:?}")), |draft| draft.put_debug(value));
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.record(field, |draft| draft.plain(value), |draft, name| draft.str(name, value));
+        self.record(field, |draft| draft.plain(value), |draft| draft.put_str(value));
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.record(
-            field,
-            |draft| draft.write(format_args!("{value}")),
-            |draft, name| draft.f64(name, value),
-        );
+        self.record(field, |draft| draft.write(format_args!("{value}")), |draft| draft.put_f64(value));
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.record(
-            field,
-            |draft| draft.write(format_args!("{value}")),
-            |draft, name| draft.i64(name, value),
-        );
+        self.record(field, |draft| draft.write(format_args!("{value}")), |draft| draft.put_i64(value));
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.record(
-            field,
-            |draft| draft.write(format_args!("{value}")),
-            |draft, name| draft.u64(name, value),
-        );
+        self.record(field, |draft| draft.write(format_args!("{value}")), |draft| draft.put_u64(value));
     }
 
     fn record_i128(&mut self, field: &Field, value: i128) {
-        self.record(
-            field,
-            |draft| draft.write(format_args!("{value}")),
-            |draft, name| draft.i128(name, value),
-        );
+        self.record(field, |draft| draft.write(format_args!("{value}")), |draft| draft.put_i128(value));
     }
 
     fn record_u128(&mut self, field: &Field, value: u128) {
-        self.record(
-            field,
-            |draft| draft.write(format_args!("{value}")),
-            |draft, name| draft.u128(name, value),
-        );
+        self.record(field, |draft| draft.write(format_args!("{value}")), |draft| draft.put_u128(value));
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.record(
-            field,
-            |draft| draft.write(format_args!("{value}")),
-            |draft, name| draft.bool(name, value),
-        );
+        self.record(field, |draft| draft.write(format_args!("{value}")), |draft| draft.put_bool(value));
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-        self.record(
-            field,
-            |draft| draft.write(format_args!("{value}")),
-            |draft, name| draft.error(name, value),
-        );
+        if self.admits(field, |draft| draft.write(format_args!("{value}"))) {
+            self.draft.error(field.name(), value);
+        }
     }
 }
 
@@ -207,37 +195,45 @@ struct Fields<'d, 's> {
     draft: &'d mut Draft<'s>,
 }
 
+impl Fields<'_, '_> {
+    fn record(&mut self, field: &Field, write: impl FnOnce(&mut Draft<'_>)) {
+        if self.draft.open(field.name(), "") {
+            write(self.draft);
+        }
+    }
+}
+
 impl Visit for Fields<'_, '_> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.draft.debug(field.name(), value);
+        self.record(field, |draft| draft.put_debug(value));
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.draft.str(field.name(), value);
+        self.record(field, |draft| draft.put_str(value));
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.draft.f64(field.name(), value);
+        self.record(field, |draft| draft.put_f64(value));
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.draft.i64(field.name(), value);
+        self.record(field, |draft| draft.put_i64(value));
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.draft.u64(field.name(), value);
+        self.record(field, |draft| draft.put_u64(value));
     }
 
     fn record_i128(&mut self, field: &Field, value: i128) {
-        self.draft.i128(field.name(), value);
+        self.record(field, |draft| draft.put_i128(value));
     }
 
     fn record_u128(&mut self, field: &Field, value: u128) {
-        self.draft.u128(field.name(), value);
+        self.record(field, |draft| draft.put_u128(value));
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.draft.bool(field.name(), value);
+        self.record(field, |draft| draft.put_bool(value));
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {

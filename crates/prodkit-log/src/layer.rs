@@ -7,10 +7,11 @@ use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::clock;
-use crate::draft::{Draft, Head};
+use crate::draft::{Draft, Origin};
 use crate::fields::{SpanFields, write_event};
 use crate::limit::Verdict;
 use crate::log::Core;
+use crate::sites::{self, Site};
 
 /// The `tracing` layer that writes a line per event.
 ///
@@ -74,12 +75,11 @@ where
     fn on_event(&self, event: &Event<'_>, cx: Context<'_, S>) {
         let metadata = event.metadata();
         if metadata.target() == FROM_LOG && event.is_log() {
-            match event.normalized_metadata() {
-                Some(real) => self.write(event, &real, site_of(&real), true, &cx),
-                None => self.write(event, metadata, site(metadata), true, &cx),
-            }
+            let real = event.normalized_metadata();
+            let real = real.as_ref().unwrap_or(metadata);
+            self.write(event, Source::Log(real), &cx);
         } else {
-            self.write(event, metadata, site(metadata), false, &cx);
+            self.write(event, Source::Site(self.core.sites.of(&self.core.shape, event)), &cx);
         }
     }
 }
@@ -87,32 +87,48 @@ where
 /// The target of the call sites through which the `log` crate's records come.
 const FROM_LOG: &str = "log";
 
+#[derive(Clone, Copy)]
+enum Source<'a> {
+    /// The `log` crate, with what it really says about the record.
+    Log(&'a Metadata<'a>),
+    /// A macro, with what is known of its call site.
+    Site(Option<&'a Site>),
+}
+
 impl Layer {
-    fn write<S>(
-        &self,
-        event: &Event<'_>,
-        metadata: &Metadata<'_>,
-        site: usize,
-        from_log: bool,
-        cx: &Context<'_, S>,
-    ) where
+    fn write<S>(&self, event: &Event<'_>, source: Source<'_>, cx: &Context<'_, S>)
+    where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
         let Core { shape, writer, limit, constants, .. } = &*self.core;
         let at = clock::now();
-        let suppressed = match limit.as_ref().map(|limit| limit.ask(site, at)) {
+        let number = || match source {
+            Source::Log(real) => number_of(real),
+            Source::Site(_) => sites::number(event.metadata()),
+        };
+        let suppressed = match limit.as_ref().map(|limit| limit.ask(number(), at)) {
             Some(Verdict::Suppress) => return,
             Some(Verdict::Write(before)) => before,
             None => 0,
         };
         let mut draft = Draft::new(shape);
-        draft.head(&Head {
-            level: *metadata.level(),
-            at,
-            caller: metadata.file().map(|file| (file, Some(metadata.line().unwrap_or(0)))),
-            target: Some(metadata.target()).filter(|target| metadata.module_path() != Some(target)),
-        });
-        write_event(&mut draft, event, from_log, context(event, cx), suppressed);
+        draft.head(*event.metadata().level(), at);
+        let planned = match source {
+            Source::Log(real) => {
+                draft.origin(&Origin::of(real));
+                &[]
+            }
+            Source::Site(Some(site)) => {
+                draft.known_origin(&site.origin);
+                &*site.fields
+            }
+            Source::Site(None) => {
+                draft.origin(&Origin::of(event.metadata()));
+                &[]
+            }
+        };
+        let from_log = matches!(source, Source::Log(_));
+        write_event(&mut draft, event, planned, from_log, context(event, cx), suppressed);
         for span in cx.event_scope(event).into_iter().flatten() {
             if let Some(fields) = span.extensions().get::<SpanFields>() {
                 fields.append_to(&mut draft);
@@ -136,13 +152,8 @@ where
     ids.map(|ids| ids.context())
 }
 
-/// A call site of a macro, as a number that is not 0: where its metadata lies.
-fn site(metadata: &Metadata<'_>) -> usize {
-    std::ptr::from_ref(metadata).addr()
-}
-
 /// A call site of the `log` crate, whose records all come through the same metadata: a hash (FNV-1a) of file and line.
-fn site_of(real: &Metadata<'_>) -> usize {
+fn number_of(real: &Metadata<'_>) -> usize {
     let place = real.file().unwrap_or(real.target()).bytes().chain(real.line().unwrap_or(0).to_le_bytes());
     let hash = place.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)

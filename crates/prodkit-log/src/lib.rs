@@ -73,6 +73,7 @@ mod lines;
 mod log;
 mod options;
 mod panic;
+mod sites;
 mod switch;
 mod writer;
 

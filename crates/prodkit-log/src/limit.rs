@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
+use crate::sites::spread;
+
 /// Call sites that write; one beyond that is not limited, since it could not be counted. A power of two.
 const SLOTS: usize = 1024;
 /// How far a call site is looked for.
@@ -78,9 +80,8 @@ impl Limit {
     }
 
     fn slot(&self, site: usize) -> Option<&Slot> {
-        // addresses differ little: spread them (Fibonacci hashing)
-        let start = (site as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-        (0..PROBES).map(|step| &self.slots[(start as usize + step) % SLOTS]).find(|slot| {
+        let start = spread(site);
+        (0..PROBES).map(|step| &self.slots[(start + step) % SLOTS]).find(|slot| {
             let owner = slot.site.load(Relaxed);
             owner == site
                 || (owner == 0

@@ -5,7 +5,7 @@ use prodkit_trace::TraceContext;
 use tracing_core::{Level, LevelFilter};
 
 use crate::clock;
-use crate::draft::{Draft, Head};
+use crate::draft::{Draft, Origin};
 use crate::log::Core;
 
 /// Lines whose fields are known beforehand, such as those of an access log: the same look, limits, filter and writer as
@@ -79,7 +79,8 @@ impl Lines {
         }
         let mut draft = Draft::new(&self.core.shape);
         let caller = caller.map(|caller| (caller, None));
-        draft.head(&Head { level, at: clock::now(), caller, target: self.target });
+        draft.head(level, clock::now());
+        draft.origin(&Origin { caller, target: self.target });
         draft.message(|draft| draft.plain(msg));
         draft.ids(trace);
         Line { core: &self.core, draft: Some(draft) }
@@ -115,41 +116,36 @@ pub struct Line<'l> {
 
 impl Line<'_> {
     /// Adds a text.
-    pub fn str(mut self, name: &str, value: &str) -> Self {
-        if let Some(draft) = &mut self.draft {
-            draft.str(name, value);
-        }
-        self
+    pub fn str(self, name: &str, value: &str) -> Self {
+        self.field(name, |draft| draft.put_str(value))
     }
 
     /// Adds a number that is not negative.
-    pub fn u64(mut self, name: &str, value: u64) -> Self {
-        if let Some(draft) = &mut self.draft {
-            draft.u64(name, value);
-        }
-        self
+    pub fn u64(self, name: &str, value: u64) -> Self {
+        self.field(name, |draft| draft.put_u64(value))
     }
 
     /// Adds a whole number.
-    pub fn i64(mut self, name: &str, value: i64) -> Self {
-        if let Some(draft) = &mut self.draft {
-            draft.i64(name, value);
-        }
-        self
+    pub fn i64(self, name: &str, value: i64) -> Self {
+        self.field(name, |draft| draft.put_i64(value))
     }
 
     /// Adds a number; one that is not finite becomes the text `NaN`, `Infinity` or `-Infinity`.
-    pub fn f64(mut self, name: &str, value: f64) -> Self {
-        if let Some(draft) = &mut self.draft {
-            draft.f64(name, value);
-        }
-        self
+    pub fn f64(self, name: &str, value: f64) -> Self {
+        self.field(name, |draft| draft.put_f64(value))
     }
 
     /// Adds a truth value.
-    pub fn bool(mut self, name: &str, value: bool) -> Self {
-        if let Some(draft) = &mut self.draft {
-            draft.bool(name, value);
+    pub fn bool(self, name: &str, value: bool) -> Self {
+        self.field(name, |draft| draft.put_bool(value))
+    }
+
+    #[inline]
+    fn field(mut self, name: &str, write: impl FnOnce(&mut Draft<'_>)) -> Self {
+        if let Some(draft) = self.draft.as_mut()
+            && draft.open(name, "")
+        {
+            write(draft);
         }
         self
     }

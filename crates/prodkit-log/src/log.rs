@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 use tracing_core::Level;
 
 use crate::clock;
-use crate::draft::{Draft, Head, Shape};
+use crate::draft::{Draft, Origin, Shape};
 use crate::fields::SpanFields;
 use crate::limit::Limit;
+use crate::sites::Sites;
 use crate::switch::Switch;
 use crate::writer::{self, Writer};
 use crate::{Filter, Layer, Lines, Options};
@@ -18,6 +19,7 @@ pub(crate) struct Core {
     pub(crate) shape: Arc<Shape>,
     pub(crate) switch: Arc<Switch>,
     pub(crate) writer: Writer,
+    pub(crate) sites: Sites,
     pub(crate) limit: Option<Limit>,
     pub(crate) constants: SpanFields,
 }
@@ -43,9 +45,14 @@ pub fn start(options: Options, out: impl Write + Send + 'static) -> io::Result<(
     let capacity = buffer_bytes.max(2 * max_line);
     let writer = Writer::spawn(out, io::stderr(), capacity, duties)?;
     let limit = rate.map(|(lines, per)| Limit::new(lines, per));
-    let constants =
-        SpanFields::new(&shape, |draft| fields.iter().for_each(|(name, value)| draft.str(name, value)));
-    let core = Arc::new(Core { shape, switch, writer, limit, constants });
+    let constants = SpanFields::new(&shape, |draft| {
+        for (name, value) in &fields {
+            if draft.open(name, "") {
+                draft.put_str(value);
+            }
+        }
+    });
+    let core = Arc::new(Core { shape, switch, writer, sites: Sites::new(), limit, constants });
     Ok((Layer { core: Arc::clone(&core) }, Log { core }))
 }
 
@@ -79,14 +86,12 @@ impl writer::Duties for Duties {
 /// A line about the log itself.
 fn note<'s>(shape: &'s Shape, message: &str, lines: u64) -> Draft<'s> {
     let mut draft = Draft::new(shape);
-    draft.head(&Head {
-        level: Level::WARN,
-        at: clock::now(),
-        caller: Some(("prodkit-log", None)),
-        target: None,
-    });
+    draft.head(Level::WARN, clock::now());
+    draft.origin(&Origin { caller: Some(("prodkit-log", None)), target: None });
     draft.message(|draft| draft.plain(message));
-    draft.u64("lines", lines);
+    if draft.open("lines", "") {
+        draft.put_u64(lines);
+    }
     draft
 }
 

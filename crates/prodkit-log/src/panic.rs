@@ -6,7 +6,7 @@ use tracing_core::Level;
 
 use crate::Log;
 use crate::clock;
-use crate::draft::{Draft, Head, Style};
+use crate::draft::{Draft, Origin, Style};
 
 /// How long a panic waits for its line to be written. Most panics end one request, not the process, and an output that
 /// blocks must not hold up the threads that serve.
@@ -39,19 +39,20 @@ pub fn panic_line(log: &Log, info: &PanicHookInfo<'_>) {
     let json = core.shape.style == Style::Json;
 
     let mut draft = Draft::new(&core.shape);
-    draft.head(&Head {
-        level: Level::ERROR,
-        at: clock::now(),
-        caller: info.location().map(|location| (location.file(), Some(location.line()))),
-        target: None,
-    });
+    draft.head(Level::ERROR, clock::now());
+    let caller = info.location().map(|location| (location.file(), Some(location.line())));
+    draft.origin(&Origin { caller, target: None });
     draft.message(|draft| draft.write(format_args!("panicked: {said}")));
     draft.ids(prodkit_trace::current());
-    draft.str("thread", thread.name().unwrap_or("(unnamed)"));
+    if draft.open("thread", "") {
+        draft.put_str(thread.name().unwrap_or("(unnamed)"));
+    }
     core.constants.append_to(&mut draft);
     if let Some(backtrace) = backtrace.as_ref().filter(|_| json) {
         // last: it takes what room there is
-        draft.debug("backtrace", &format_args!("{backtrace}"));
+        if draft.open("backtrace", "") {
+            draft.put_debug(&format_args!("{backtrace}"));
+        }
     }
     core.writer.push(draft.finish());
     drop(draft);

@@ -1,6 +1,6 @@
 //! The names of fields: reserved ones, repeated ones, and those whose value is not for the log.
 
-use super::{Draft, LEAST_VALUE, Style};
+use super::{Draft, LEAST_VALUE, Shape, Style};
 use crate::escape::escape;
 
 /// Where a field stands in the buffer.
@@ -44,10 +44,44 @@ fn reserved(name: &str) -> bool {
     )
 }
 
+/// The beginning of a field, written once for all lines of a call site.
+#[derive(Debug)]
+pub(crate) struct Planned {
+    text: Box<[u8]>,
+    key: Key,
+    redacted: bool,
+}
+
+impl Planned {
+    /// `None` for a name that does not fit.
+    pub(crate) fn new(shape: &Shape, name: &str) -> Option<Self> {
+        let mut draft = Draft::new(shape);
+        let redacted = !draft.open(name, "");
+        let key = *draft.keys.first()?;
+        Some(Self { text: draft.buf.as_slice().into(), key, redacted })
+    }
+}
+
 impl Draft<'_> {
+    /// As [`open`](Self::open).
+    pub(crate) fn open_planned(&mut self, planned: &Planned) -> bool {
+        let Planned { text, key, redacted } = planned;
+        let at = self.buf.len();
+        if self.holds(key.name(text)) {
+            return false;
+        }
+        if self.keys.len() == MOST_FIELDS || at + text.len() + LEAST_VALUE > self.limit {
+            self.mark_truncated();
+            return false;
+        }
+        self.raw(text);
+        self.keys.push(key.moved(0, at));
+        !redacted
+    }
+
     /// Begins the field `name` + `suffix`. False if there is nothing more to do for it: its name was used before (the
     /// first wins), there is no room, or its value is redacted.
-    pub(super) fn open(&mut self, name: &str, suffix: &str) -> bool {
+    pub(crate) fn open(&mut self, name: &str, suffix: &str) -> bool {
         let field = self.buf.len();
         if self.keys.len() == MOST_FIELDS || field >= self.limit {
             self.mark_truncated();
@@ -98,41 +132,75 @@ impl Draft<'_> {
     }
 
     fn holds(&self, name: &[u8]) -> bool {
-        self.keys.iter().any(|key| key.name(&self.buf) == name)
+        self.keys.iter().any(|key| key.end - key.start == name.len() && key.name(&self.buf) == name)
     }
 }
 
 /// The names whose values are written as `***`.
 #[derive(Debug)]
 pub(crate) struct Redacted {
-    /// Lower case.
     names: Vec<Box<str>>,
-    /// Bit `n` is set if a name of `n` bytes is among them, the last bit for all longer ones: most fields end here.
-    lengths: u64,
+    /// A bit per hashed ending of the names: most fields end with none of them.
+    endings: u64,
 }
 
 impl Redacted {
+    /// Empty names are left out.
     pub(crate) fn new(names: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
-        let names: Vec<Box<str>> =
-            names.into_iter().map(|name| name.as_ref().to_ascii_lowercase().into()).collect();
-        let lengths = names.iter().fold(0, |lengths, name| lengths | bit(name.len()));
-        Self { names, lengths }
+        let mut names: Vec<Box<str>> = names.into_iter().map(|name| name.as_ref().into()).collect();
+        names.retain(|name| !name.is_empty());
+        let endings = names.iter().fold(0, |endings, name| endings | ending(name));
+        Self { names, endings }
     }
 
     /// Whether `name`, or its part after any dot, is one of the names, in any case.
     fn holds(&self, name: &str) -> bool {
-        let Self { names, lengths } = self;
-        if *lengths == 0 {
-            return false;
-        }
-        let starts = name.bytes().enumerate().filter(|(_, byte)| *byte == b'.').map(|(at, _)| at + 1);
-        std::iter::once(0).chain(starts).any(|start| {
-            let part = &name[start..];
-            lengths & bit(part.len()) != 0 && names.iter().any(|known| known.eq_ignore_ascii_case(part))
-        })
+        let Self { names, endings } = self;
+        endings & ending(name) != 0
+            && names.iter().any(|known| {
+                let Some(start) = name.len().checked_sub(known.len()) else { return false };
+                let (before, part) = name.as_bytes().split_at(start);
+                part.eq_ignore_ascii_case(known.as_bytes()) && matches!(before, [] | [.., b'.'])
+            })
     }
 }
 
-fn bit(length: usize) -> u64 {
-    1 << length.min(63)
+/// The bit for the last letter, or the last two.
+fn ending(name: &str) -> u64 {
+    let lower = |byte: u8| u64::from(byte | 0x20);
+    match name.as_bytes() {
+        [] => 0,
+        // what stands before a dot does not count: a name of one letter has one bit however it is prefixed
+        [last] | [.., b'.', last] => 1 << (lower(*last) & 63),
+        [.., second, last] => 1 << ((lower(*second) * 7 + lower(*last)) & 63),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Redacted;
+
+    #[test]
+    fn names_fit_in_any_case_and_after_any_dot() {
+        let redacted = Redacted::new(["password", "user.email", "x", "Set-Cookie", ""]);
+        for name in [
+            "password",
+            "PassWord",
+            "db.password",
+            "a.b.PASSWORD",
+            "user.email",
+            "a.user.email",
+            "x",
+            "X",
+            "a.x",
+            "set-cookie",
+        ] {
+            assert!(redacted.holds(name), "{name}");
+        }
+        for name in
+            ["", "passwords", "my_password", "email", "auser.email", "ax", ".", "é", "d", "password.hash"]
+        {
+            assert!(!redacted.holds(name), "{name}");
+        }
+    }
 }

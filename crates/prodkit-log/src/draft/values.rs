@@ -9,65 +9,51 @@ use super::{Draft, Style};
 const MOST_SOURCES: usize = 16;
 
 impl Draft<'_> {
-    pub(crate) fn str(&mut self, name: &str, value: &str) {
-        if self.open(name, "") {
-            self.quoted(|draft| {
-                draft.text(value);
-            });
-        }
+    pub(crate) fn put_str(&mut self, value: &str) {
+        self.quoted(|draft| draft.plain(value));
     }
 
-    pub(crate) fn debug(&mut self, name: &str, value: &dyn fmt::Debug) {
-        if self.open(name, "") {
-            self.quoted(|draft| draft.write(format_args!("{value:?}")));
-        }
+    pub(crate) fn put_debug(&mut self, value: &dyn fmt::Debug) {
+        self.quoted(|draft| draft.write(format_args!("{value:?}")));
     }
 
-    pub(crate) fn bool(&mut self, name: &str, value: bool) {
-        if self.open(name, "") {
-            self.raw(if value { b"true" } else { b"false" });
-        }
+    pub(crate) fn put_bool(&mut self, value: bool) {
+        self.raw(if value { b"true" } else { b"false" });
     }
 
-    pub(crate) fn u64(&mut self, name: &str, value: u64) {
-        if self.open(name, "") {
-            self.raw(itoa::Buffer::new().format(value).as_bytes());
-        }
+    pub(crate) fn put_u64(&mut self, value: u64) {
+        self.raw(itoa::Buffer::new().format(value).as_bytes());
     }
 
-    pub(crate) fn i64(&mut self, name: &str, value: i64) {
-        if self.open(name, "") {
-            self.raw(itoa::Buffer::new().format(value).as_bytes());
-        }
+    pub(crate) fn put_i64(&mut self, value: i64) {
+        self.raw(itoa::Buffer::new().format(value).as_bytes());
     }
 
     /// Beyond 64 bits a string: readers of JSON lose digits there without saying so.
-    pub(crate) fn i128(&mut self, name: &str, value: i128) {
+    pub(crate) fn put_i128(&mut self, value: i128) {
         match (i64::try_from(value), u64::try_from(value)) {
-            (Ok(value), _) => self.i64(name, value),
-            (_, Ok(value)) => self.u64(name, value),
-            _ => self.str(name, itoa::Buffer::new().format(value)),
+            (Ok(value), _) => self.put_i64(value),
+            (_, Ok(value)) => self.put_u64(value),
+            _ => self.put_str(itoa::Buffer::new().format(value)),
         }
     }
 
-    /// As [`i128`](Self::i128).
-    pub(crate) fn u128(&mut self, name: &str, value: u128) {
+    /// As [`put_i128`](Self::put_i128).
+    pub(crate) fn put_u128(&mut self, value: u128) {
         match u64::try_from(value) {
-            Ok(value) => self.u64(name, value),
-            Err(_) => self.str(name, itoa::Buffer::new().format(value)),
+            Ok(value) => self.put_u64(value),
+            Err(_) => self.put_str(itoa::Buffer::new().format(value)),
         }
     }
 
     /// JSON has no word for what is not finite: `"NaN"`, `"Infinity"`, `"-Infinity"`, as in the JSON form of protobuf.
-    pub(crate) fn f64(&mut self, name: &str, value: f64) {
+    pub(crate) fn put_f64(&mut self, value: f64) {
         if value.is_finite() {
-            if self.open(name, "") {
-                self.raw(ryu::Buffer::new().format_finite(value).as_bytes());
-            }
+            self.raw(ryu::Buffer::new().format_finite(value).as_bytes());
         } else if value.is_nan() {
-            self.str(name, "NaN");
+            self.put_str("NaN");
         } else {
-            self.str(name, if value > 0.0 { "Infinity" } else { "-Infinity" });
+            self.put_str(if value > 0.0 { "Infinity" } else { "-Infinity" });
         }
     }
 
