@@ -368,3 +368,26 @@ fn the_state_stays_while_any_span_of_its_trace_is_entered() {
     let _again = context(1).enter();
     assert_eq!(current_state(), None);
 }
+
+/// A span opened in a scope that has ended since.
+fn opened_in(scope: Scope) -> Span {
+    let span = info_span!("a");
+    drop(scope);
+    span
+}
+
+#[test]
+fn leaving_a_span_early_takes_no_state_from_others() {
+    let _default = install(Layer::new());
+    let other = Arc::new(TraceState::parse([b"b=2".as_slice()]).unwrap());
+    let a = opened_in(context(1).enter_with(&state()));
+    let b = opened_in(context(2).enter());
+    let c = opened_in(context(3).enter_with(&other));
+    let (entered_a, entered_b, entered_c) = (a.enter(), b.enter(), c.enter());
+    drop(entered_a);
+    assert_eq!(current_state(), Some(other.clone()));
+    drop(entered_c);
+    assert_eq!((current(), current_state()), (Some(ctx(&b)), None));
+    drop(entered_b);
+    assert_eq!((current(), current_state()), (None, None));
+}
