@@ -1,0 +1,166 @@
+//! From `tracing` to OTLP: spans of user code, and events as log records.
+
+mod fields;
+
+use crate::queue::{Queue, Weigh};
+use crate::span::Attributes;
+use crate::spans;
+use crate::{Event, Span, Status};
+use fields::{EventFields, SpanFields};
+use prodkit_trace::{SpanIds, TraceContext, current};
+use std::borrow::Cow;
+use std::fmt;
+use std::mem::size_of;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+use tracing_core::span::{Attributes as NewSpan, Id, Record as Values};
+use tracing_core::{Level, Subscriber};
+use tracing_subscriber::layer::Context;
+use tracing_subscriber::registry::{LookupSpan, SpanRef};
+
+/// Attributes of a span or event, events of a span and links of a span that are kept; the rest is counted.
+const LIMIT: usize = 128;
+
+/// Exports sampled `tracing` spans and, when logs are on, events. See [`Otlp::layer`](crate::Otlp::layer).
+///
+/// A span is exported when it ends, if [`prodkit_trace::Layer`] below this one gave it a sampled context. Its fields
+/// become attributes; `otel.name`, `otel.kind` (`server`, `client`, …), `otel.status_code` (`ok`, `error`) and
+/// `otel.status_message` set what they name. Events inside it become its events, and one at `ERROR` sets its status. An
+/// `error` field is exported as `exception.message`. A span, an event and a list of links hold 128 entries at most.
+///
+/// A log record carries the ids of the span it was written in, or of [`prodkit_trace::current`], sampled or not. The
+/// record's scope is the event's target.
+///
+/// Where telemetry is suppressed ([`opentelemetry::Context::enter_telemetry_suppressed_scope`]), as on the exporter's own
+/// threads, nothing is taken: the exporter does not export itself.
+pub struct Layer {
+    spans: Option<Arc<Queue<Span>>>,
+    logs: Option<Arc<Queue<Record>>>,
+}
+
+/// A log record on its way.
+#[derive(Debug)]
+pub(crate) struct Record {
+    pub(crate) time: SystemTime,
+    pub(crate) level: Level,
+    pub(crate) target: Cow<'static, str>,
+    pub(crate) body: String,
+    pub(crate) attributes: Attributes,
+    pub(crate) dropped_attributes: u32,
+    pub(crate) context: Option<TraceContext>,
+}
+
+/// A span that has not ended, in the registry's extensions.
+struct Open {
+    span: Span,
+    /// The wall clock may step; durations are taken from this one.
+    since: Instant,
+}
+
+impl Layer {
+    pub(crate) fn new(spans: Option<Arc<Queue<Span>>>, logs: Option<Arc<Queue<Record>>>) -> Self {
+        Self { spans, logs }
+    }
+}
+
+impl fmt::Debug for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { spans, logs } = self;
+        f.debug_struct("Layer").field("spans", &spans.is_some()).field("logs", &logs.is_some()).finish()
+    }
+}
+
+impl<S> tracing_subscriber::Layer<S> for Layer
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    fn on_new_span(&self, attributes: &NewSpan<'_>, id: &Id, cx: Context<'_, S>) {
+        let Some(span) = self.spans.as_ref().and_then(|_| cx.span(id)) else { return };
+        let ids = span.extensions().get::<SpanIds>().copied();
+        let Some(ids) = ids.filter(|ids| ids.context().is_sampled()) else { return };
+        if suppressed() {
+            return;
+        }
+        let mut open = Span::new(ids.context(), attributes.metadata().name(), SystemTime::now());
+        open.parent = ids.parent();
+        attributes.record(&mut SpanFields(&mut open));
+        span.extensions_mut().replace(Open { span: open, since: Instant::now() });
+    }
+
+    fn on_record(&self, id: &Id, values: &Values<'_>, cx: Context<'_, S>) {
+        with_open(cx.span(id), |open| values.record(&mut SpanFields(&mut open.span)));
+    }
+
+    fn on_follows_from(&self, id: &Id, follows: &Id, cx: Context<'_, S>) {
+        let context = cx.span(follows).and_then(|span| Some(span.extensions().get::<SpanIds>()?.context()));
+        let Some(context) = context else { return };
+        with_open(cx.span(id), |open| {
+            if open.span.links.len() < LIMIT {
+                open.span.links.push(context);
+            }
+        });
+    }
+
+    fn on_event(&self, event: &tracing_core::Event<'_>, cx: Context<'_, S>) {
+        let span = cx.event_span(event);
+        let sampled = span.as_ref().is_some_and(|span| span.extensions().get::<Open>().is_some());
+        if (self.logs.is_none() && !sampled) || suppressed() {
+            return;
+        }
+        let time = SystemTime::now();
+        let mut fields = EventFields::default();
+        event.record(&mut fields);
+        if let Some(logs) = &self.logs {
+            let ids = span.as_ref().and_then(|span| Some(span.extensions().get::<SpanIds>()?.context()));
+            logs.push(fields.record(event.metadata(), time, ids.or_else(current)));
+        }
+        with_open(span.filter(|_| sampled), |open| fields.add_to(&mut open.span, event.metadata(), time));
+    }
+
+    fn on_close(&self, id: Id, cx: Context<'_, S>) {
+        let Some(spans) = &self.spans else { return };
+        let open = cx.span(&id).and_then(|span| span.extensions_mut().remove::<Open>());
+        if let Some(Open { mut span, since }) = open {
+            span.end = span.start + since.elapsed();
+            spans.push(span);
+        }
+    }
+}
+
+fn with_open<'a, S: LookupSpan<'a>>(span: Option<SpanRef<'a, S>>, change: impl FnOnce(&mut Open)) {
+    if let Some(span) = span
+        && let Some(open) = span.extensions_mut().get_mut::<Open>()
+    {
+        change(open);
+    }
+}
+
+fn suppressed() -> bool {
+    opentelemetry::Context::is_current_telemetry_suppressed()
+}
+
+impl Span {
+    fn add_event(&mut self, event: Event) {
+        if self.events.len() < LIMIT {
+            self.events.push(event);
+        } else {
+            self.dropped_events += 1;
+        }
+    }
+
+    fn fail(&mut self, description: Cow<'static, str>) {
+        // the first failure is the cause; what somebody set as `Ok` stays
+        if self.status == Status::Unset {
+            self.status = Status::Error(description);
+        }
+    }
+}
+
+impl Weigh for Record {
+    fn weigh(&self) -> usize {
+        size_of::<Self>() + self.target.len() + self.body.len() + spans::attributes(&self.attributes)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,189 @@
+//! Reading the fields of spans and events.
+
+use super::{LIMIT, Record};
+use crate::span::{Attributes, Value};
+use crate::{Event, Span, SpanKind, Status};
+use prodkit_trace::TraceContext;
+use std::borrow::Cow;
+use std::error::Error;
+use std::fmt;
+use std::time::SystemTime;
+use tracing_core::field::{Field, Visit};
+use tracing_core::{Level, Metadata};
+
+/// The semantic conventions' name for what an error says.
+const EXCEPTION: &str = "exception.message";
+
+/// Fields of a span: attributes, but for those that name a property of the span.
+pub(super) struct SpanFields<'a>(pub(super) &'a mut Span);
+
+/// Fields of an event.
+#[derive(Default)]
+pub(super) struct EventFields {
+    message: Option<String>,
+    error: Option<String>,
+    /// The target of a record of the `log` crate, which comes as a field.
+    target: Option<String>,
+    attributes: Attributes,
+    dropped: u32,
+}
+
+/// The part of [`Visit`] that all kinds of values come down to.
+trait Fields {
+    fn put(&mut self, name: &'static str, value: Value);
+    fn fail(&mut self, name: &'static str, error: String);
+}
+
+impl Fields for SpanFields<'_> {
+    fn put(&mut self, name: &'static str, value: Value) {
+        let Self(span) = self;
+        match (name, value) {
+            ("otel.name", Value::Str(name)) => span.name = name,
+            ("otel.kind", Value::Str(kind)) => span.kind = self::kind(&kind),
+            ("otel.status_code", Value::Str(code)) => match code.to_ascii_lowercase().as_str() {
+                "ok" => span.status = Status::Ok,
+                "error" => span.fail(Cow::Borrowed("")),
+                _ => {}
+            },
+            ("otel.status_message" | "otel.status_description", Value::Str(message)) => {
+                span.status = Status::Error(message);
+            }
+            (name, value) => set(&mut span.attributes, &mut span.dropped_attributes, name, value),
+        }
+    }
+
+    fn fail(&mut self, _: &'static str, error: String) {
+        let Self(span) = self;
+        span.fail(error.clone().into());
+        set(&mut span.attributes, &mut span.dropped_attributes, EXCEPTION, error.into());
+    }
+}
+
+impl Fields for EventFields {
+    fn put(&mut self, name: &'static str, value: Value) {
+        match (name, value) {
+            ("message", value) => self.message = Some(text(value)),
+            ("error", value) => self.error = Some(text(value)),
+            ("log.target", value) => self.target = Some(text(value)),
+            (name, _) if name.starts_with("log.") => {}
+            (name, value) => set(&mut self.attributes, &mut self.dropped, name, value),
+        }
+    }
+
+    fn fail(&mut self, _: &'static str, error: String) {
+        self.error = Some(error);
+    }
+}
+
+impl EventFields {
+    /// The event as a log record.
+    pub(super) fn record(
+        &self,
+        metadata: &'static Metadata<'static>,
+        time: SystemTime,
+        context: Option<TraceContext>,
+    ) -> Record {
+        let (attributes, dropped_attributes) = self.attributes();
+        Record {
+            time,
+            level: *metadata.level(),
+            target: self.target.clone().map_or(Cow::Borrowed(metadata.target()), Cow::Owned),
+            body: self.message.clone().unwrap_or_default(),
+            attributes,
+            dropped_attributes,
+            context,
+        }
+    }
+
+    /// Adds the event to the span it happened in.
+    pub(super) fn add_to(self, span: &mut Span, metadata: &Metadata<'static>, time: SystemTime) {
+        if *metadata.level() == Level::ERROR {
+            let cause = self.error.as_ref().or(self.message.as_ref()).cloned().unwrap_or_default();
+            span.fail(cause.into());
+        }
+        let (mut attributes, mut dropped) = self.attributes();
+        set(&mut attributes, &mut dropped, "level", metadata.level().as_str().into());
+        let name = match (self.message, self.error) {
+            (Some(message), _) => message.into(),
+            (None, Some(_)) => "exception".into(),
+            (None, None) => metadata.name().into(),
+        };
+        span.add_event(Event { name, time, attributes, dropped_attributes: dropped });
+    }
+
+    fn attributes(&self) -> (Attributes, u32) {
+        let (mut attributes, mut dropped) = (self.attributes.clone(), self.dropped);
+        if let Some(error) = &self.error {
+            set(&mut attributes, &mut dropped, EXCEPTION, error.clone().into());
+        }
+        (attributes, dropped)
+    }
+}
+
+/// Sets an attribute, in place of an older value of its name.
+fn set(attributes: &mut Attributes, dropped: &mut u32, name: &'static str, value: Value) {
+    match attributes.iter().position(|(known, _)| known == name) {
+        Some(at) => attributes[at].1 = value,
+        None if attributes.len() < LIMIT => attributes.push((name.into(), value)),
+        None => *dropped += 1,
+    }
+}
+
+fn kind(name: &str) -> SpanKind {
+    match name.to_ascii_lowercase().as_str() {
+        "client" => SpanKind::Client,
+        "consumer" => SpanKind::Consumer,
+        "producer" => SpanKind::Producer,
+        "server" => SpanKind::Server,
+        _ => SpanKind::Internal,
+    }
+}
+
+fn text(value: Value) -> String {
+    match value {
+        Value::Bool(value) => value.to_string(),
+        Value::F64(value) => value.to_string(),
+        Value::I64(value) => value.to_string(),
+        Value::Str(value) => value.into_owned(),
+    }
+}
+
+/// Implements [`Visit`] by [`Fields`].
+macro_rules! visit {
+    ($type:ty) => {
+        impl Visit for $type {
+            fn record_bool(&mut self, field: &Field, value: bool) {
+                self.put(field.name(), value.into());
+            }
+
+            fn record_f64(&mut self, field: &Field, value: f64) {
+                self.put(field.name(), value.into());
+            }
+
+            fn record_i64(&mut self, field: &Field, value: i64) {
+                self.put(field.name(), value.into());
+            }
+
+            fn record_u64(&mut self, field: &Field, value: u64) {
+                // the wire has no unsigned number
+                let value = i64::try_from(value).map_or_else(|_| value.to_string().into(), Value::I64);
+                self.put(field.name(), value);
+            }
+
+            fn record_str(&mut self, field: &Field, value: &str) {
+                self.put(field.name(), value.to_owned().into());
+            }
+
+            fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
+                self.fail(field.name(), value.to_string());
+            }
+
+            fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+                self.put(field.name(), format!("{value:?}").into());
+            }
+        }
+    };
+}
+
+visit!(SpanFields<'_>);
+visit!(EventFields);

@@ -1,0 +1,167 @@
+//! The handle: what goes in, what came of it, and the end.
+
+use crate::delivery::Losses;
+use crate::endpoint::Target;
+use crate::error::Kind as ErrorKind;
+use crate::layer::Record;
+use crate::pipeline::{self, Points};
+use crate::queue::{Limits, Queue};
+use crate::settings::Signal;
+use crate::signal::Kind;
+use crate::thread::{self, Ending, Work};
+use crate::{Error, Layer, Report, Resource, Sampler, Settings, Span, Spans, Stats};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Exporting, started. Dropping it without [`shutdown`](Self::shutdown) ends it at once, and what waits is lost.
+#[derive(Debug)]
+pub struct Otlp {
+    lanes: Arc<Lanes>,
+    sampler: Sampler,
+    /// `None` where nothing is exported: there is no thread.
+    ending: Option<Ending>,
+}
+
+/// The signals that are exported.
+#[derive(Debug, Default)]
+pub(crate) struct Lanes {
+    pub(crate) traces: Option<Arc<Queue<Span>>>,
+    pub(crate) metrics: Option<Points>,
+    pub(crate) logs: Option<Arc<Queue<Record>>>,
+}
+
+/// Starts exporting what `settings` say, from a thread of its own. Returns before anything is connected.
+///
+/// Metrics are exported only with a recorder. Without an endpoint nothing is started, and everything on the handle
+/// works and does nothing.
+///
+/// # Errors
+///
+/// When an endpoint cannot be used, a bound is zero or the machine has no thread left. Never because of the network.
+pub fn start(
+    settings: Settings,
+    resource: Resource,
+    metrics: Option<prodkit_metrics::Recorder>,
+) -> Result<Otlp, Error> {
+    let target =
+        |kind, signal: &Signal| if signal.enabled { Target::of(&settings, kind, signal) } else { Ok(None) };
+    let traces = target(Kind::Traces, &settings.traces)?;
+    let metrics = target(Kind::Metrics, &settings.metrics)?.zip(metrics);
+    let logs = target(Kind::Logs, &settings.logs)?;
+    bounds(&settings)?;
+
+    let lanes = Arc::new(Lanes {
+        traces: traces.as_ref().map(|_| Arc::new(Queue::new(limits(&settings.traces)))),
+        metrics: metrics.as_ref().map(|_| Points::default()),
+        logs: logs.as_ref().map(|_| Arc::new(Queue::new(limits(&settings.logs)))),
+    });
+    let sampler = Sampler::new(settings.sampling, lanes.traces.is_none());
+    let work = Work { settings, resource, traces, metrics, logs, lanes: lanes.clone() };
+    let ending = if work.is_some() { Some(thread::start(work)?) } else { None };
+    Ok(Otlp { lanes, sampler, ending })
+}
+
+impl Otlp {
+    /// Where finished spans go.
+    #[must_use]
+    pub fn spans(&self) -> Spans {
+        Spans::new(self.lanes.traces.clone())
+    }
+
+    /// What decides which traces are recorded.
+    #[must_use]
+    pub fn sampler(&self) -> Sampler {
+        self.sampler.clone()
+    }
+
+    /// A layer for `tracing` that exports spans and, when logs are on, events. It belongs above
+    /// [`prodkit_trace::Layer`], from which spans have their ids.
+    #[must_use]
+    pub fn layer(&self) -> Layer {
+        Layer::new(self.lanes.traces.clone(), self.lanes.logs.clone())
+    }
+
+    /// What became of everything offered so far.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.lanes.stats()
+    }
+
+    /// Sends what waits, all signals at once, and ends exporting after `budget` at the latest. What has not been
+    /// delivered by then is written off; the report accounts for all of it, and for everything before.
+    ///
+    /// It waits for its own thread only, and needs no runtime, timer or second worker from the caller: any executor will
+    /// do, `current_thread` too. A second call waits for the end that the first one began, whose budget counts.
+    ///
+    /// Cancel safe: dropped, the flush goes on in the background, and another call returns its report.
+    pub async fn shutdown(&self, budget: Duration) -> Report {
+        match &self.ending {
+            Some(ending) => ending.begin(budget, &self.lanes).await,
+            None => Report::default(),
+        }
+    }
+}
+
+impl Lanes {
+    pub(crate) fn stats(&self) -> Stats {
+        let Self { traces, metrics, logs } = self;
+        Stats {
+            traces: traces.as_ref().map(|queue| queue.tally()).unwrap_or_default(),
+            metrics: metrics
+                .as_ref()
+                .map(|points| pipeline::with(points, |books| books.tally(0)))
+                .unwrap_or_default(),
+            logs: logs.as_ref().map(|queue| queue.tally()).unwrap_or_default(),
+        }
+    }
+
+    pub(crate) fn losses(&self) -> Losses {
+        let Stats { traces, metrics, logs } = self.stats();
+        let all = [traces, metrics, logs];
+        Losses { dropped: all.iter().map(|t| t.dropped).sum(), failed: all.iter().map(|t| t.failed).sum() }
+    }
+
+    /// Ends the books of all signals. Any number of times.
+    pub(crate) fn close(&self) {
+        let Self { traces, metrics, logs } = self;
+        if let Some(queue) = traces {
+            queue.close();
+        }
+        if let Some(points) = metrics {
+            pipeline::with(points, crate::books::Books::close);
+        }
+        if let Some(queue) = logs {
+            queue.close();
+        }
+    }
+
+    pub(crate) fn report(&self, took: Duration, cut_short: bool) -> Report {
+        let on = [self.traces.is_some(), self.metrics.is_some(), self.logs.is_some()];
+        Report { stats: self.stats(), took, cut_short, on }
+    }
+}
+
+fn limits(signal: &Signal) -> Limits {
+    let batch = &signal.batch;
+    Limits { items: batch.queue, bytes: batch.bytes, batch: batch.size.min(batch.queue) }
+}
+
+/// A zero here would mean a loop without a pause, or telemetry that is always lost.
+fn bounds(settings: &Settings) -> Result<(), ErrorKind> {
+    let Settings { timeout, metric_interval, traces, metrics, logs, .. } = settings;
+    let mut zeros = vec![(timeout.is_zero(), "timeout"), (metric_interval.is_zero(), "metric interval")];
+    for signal in [traces, metrics, logs] {
+        let batch = &signal.batch;
+        zeros.extend([
+            (signal.timeout.is_some_and(|timeout| timeout.is_zero()), "timeout of a signal"),
+            (batch.size == 0, "batch size"),
+            (batch.queue == 0, "queue size"),
+            (batch.bytes == 0, "queue size in bytes"),
+            (batch.timeout.is_some_and(|timeout| timeout.is_zero()), "timeout of a batch"),
+        ]);
+    }
+    match zeros.into_iter().find(|(zero, _)| *zero) {
+        Some((_, what)) => Err(ErrorKind::Zero(what)),
+        None => Ok(()),
+    }
+}

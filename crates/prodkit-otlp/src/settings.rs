@@ -1,0 +1,163 @@
+//! What is exported, where to and within which bounds.
+
+mod env;
+mod headers;
+
+pub use env::Warning;
+pub use headers::{Headers, InvalidHeader};
+
+use crate::Sampling;
+use std::time::Duration;
+
+/// Everything that can be set about exporting. [`Settings::default`] exports nothing: there is no endpoint.
+///
+/// ```
+/// use prodkit_otlp::Settings;
+///
+/// let mut settings = Settings::to("http://localhost:4318");
+/// settings.logs.enabled = true;
+/// settings.sampling.ratio = 1.0;
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Settings {
+    /// The collector, for all signals that name no endpoint of their own. `None` is off. Default: `None`.
+    ///
+    /// A URL (`http://host:4318`, to which `v1/traces` and so on is added) or a bare `host:port`. Port 4317 means gRPC
+    /// unless [`protocol`](Self::protocol) says otherwise.
+    pub endpoint: Option<String>,
+    /// How the collector is spoken to. Default: `None`, which means gRPC for port 4317 and HTTP for every other.
+    pub protocol: Option<Protocol>,
+    /// Headers (for gRPC: metadata) of each request. Default: none.
+    pub headers: Headers,
+    /// How long one attempt to deliver may take, connecting included. Default: 10 s.
+    ///
+    /// At exit the budget of [`Otlp::shutdown`](crate::Otlp::shutdown) cuts it short.
+    pub timeout: Duration,
+    /// What happens after an attempt that may be repeated.
+    pub retry: Retry,
+    /// Spans.
+    pub traces: Signal,
+    /// Metrics. Their [`Batch`] is unused: a set of metrics is sent whole.
+    pub metrics: Signal,
+    /// Log records. Off unless asked for: standard output is usually collected already, and every line would be stored
+    /// twice.
+    pub logs: Signal,
+    /// Time between two exports of metrics. Default: 15 s (the specification's is 60 s).
+    pub metric_interval: Duration,
+    /// Which new traces are recorded. Default: a tenth of them, and all those the caller records.
+    pub sampling: Sampling,
+}
+
+/// What one signal does differently.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Signal {
+    /// Whether it is exported at all. Default: traces and metrics are, logs are not.
+    pub enabled: bool,
+    /// Its own endpoint, a URL that is used as it is or a bare `host:port`. Default: the common one.
+    pub endpoint: Option<String>,
+    /// Its own protocol. Default: the common one.
+    pub protocol: Option<Protocol>,
+    /// Its own headers, instead of the common ones. Default: the common ones.
+    pub headers: Option<Headers>,
+    /// Its own timeout. Default: the common one.
+    pub timeout: Option<Duration>,
+    /// How items are queued and gathered.
+    pub batch: Batch,
+}
+
+/// How items wait for their export. Everything here is a bound: what does not fit is dropped and counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Batch {
+    /// Items in one request, at most. Default: 512.
+    pub size: usize,
+    /// How long an item waits for others to fill its request. Default: 5 s.
+    pub delay: Duration,
+    /// Items waiting, at most, those in flight not counted. Default: 2048.
+    pub queue: usize,
+    /// The memory that waiting items may take, roughly, in bytes. Default: 8 MiB.
+    pub bytes: usize,
+    /// How long one batch may take with all its attempts. Default: as long as [`Retry::max_elapsed_time`] says.
+    pub timeout: Option<Duration>,
+}
+
+/// Repeating what failed in a way that may pass: no connection, no answer, or status 429, 502, 503 or 504.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Retry {
+    /// Default: on.
+    pub enabled: bool,
+    /// How long a batch is tried for, from its first attempt on, before it counts as failed. Default: 1 minute.
+    ///
+    /// [`Batch::timeout`] and, for metrics, [`Settings::metric_interval`] bound it too.
+    pub max_elapsed_time: Duration,
+}
+
+/// How a collector is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Protocol {
+    /// OTLP/gRPC; needs the feature `grpc` of this crate.
+    Grpc,
+    /// OTLP/HTTP with binary protobuf bodies.
+    HttpProtobuf,
+}
+
+impl Settings {
+    /// The defaults, with a collector.
+    #[must_use]
+    pub fn to(endpoint: impl Into<String>) -> Self {
+        Self { endpoint: Some(endpoint.into()), ..Self::default() }
+    }
+
+    /// Whether anything would be exported.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        let on = |signal: &Signal| signal.enabled && (self.endpoint.is_some() || signal.endpoint.is_some());
+        on(&self.traces) || on(&self.metrics) || on(&self.logs)
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            endpoint: None,
+            protocol: None,
+            headers: Headers::default(),
+            timeout: opentelemetry_otlp::OTEL_EXPORTER_OTLP_TIMEOUT_DEFAULT,
+            retry: Retry::default(),
+            traces: Signal::new(true),
+            metrics: Signal::new(true),
+            logs: Signal::new(false),
+            metric_interval: Duration::from_secs(15),
+            sampling: Sampling::default(),
+        }
+    }
+}
+
+impl Signal {
+    fn new(enabled: bool) -> Self {
+        Self {
+            enabled,
+            endpoint: None,
+            protocol: None,
+            headers: None,
+            timeout: None,
+            batch: Batch::default(),
+        }
+    }
+}
+
+impl Default for Batch {
+    fn default() -> Self {
+        Self { size: 512, delay: Duration::from_secs(5), queue: 2048, bytes: 8 << 20, timeout: None }
+    }
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self { enabled: true, max_elapsed_time: Duration::from_secs(60) }
+    }
+}

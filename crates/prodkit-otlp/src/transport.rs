@@ -1,0 +1,94 @@
+//! One attempt to deliver one request.
+
+#[cfg(feature = "grpc")]
+mod grpc;
+mod http;
+
+use crate::endpoint::Target;
+use crate::settings::Headers;
+use crate::signal::Kind;
+use bytes::Bytes;
+use std::time::Duration;
+
+/// The largest answer that is read; the specification's bound for clients.
+const MAX_ANSWER: usize = 4 << 20;
+
+/// How an attempt ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Attempt {
+    /// The collector took it; this is its answer, an OTLP `Export…ServiceResponse`.
+    Accepted(Bytes),
+    /// It may be sent again, after this long if the collector said so.
+    Again { why: Why, after: Option<Duration> },
+    /// It will not be taken, however often it is sent.
+    Refused(Why),
+}
+
+/// Why an attempt did not succeed, short and without anything the collector chose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// The connection ended or made no sense.
+    Broken,
+    /// Status code of gRPC.
+    #[cfg(feature = "grpc")]
+    Code(i32),
+    /// Status of HTTP.
+    Status(u16),
+    /// No answer in time.
+    Timeout,
+    /// More than [`MAX_ANSWER`].
+    TooLarge,
+    /// No connection: refused, unknown host.
+    Unreachable,
+}
+
+impl std::fmt::Display for Why {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Broken => f.write_str("connection broken"),
+            #[cfg(feature = "grpc")]
+            Self::Code(code) => write!(f, "gRPC status {code}"),
+            Self::Status(status) => write!(f, "HTTP status {status}"),
+            Self::Timeout => f.write_str("no answer in time"),
+            Self::TooLarge => f.write_str("answer too large"),
+            Self::Unreachable => f.write_str("no connection"),
+        }
+    }
+}
+
+/// Sends the requests of one signal. Dropping a send in progress ends it.
+#[derive(Debug)]
+pub(crate) enum Transport {
+    #[cfg(feature = "grpc")]
+    Grpc(grpc::Transport),
+    Http(http::Transport),
+}
+
+impl Transport {
+    /// Connects to nothing yet. Must be called on the telemetry runtime.
+    pub(crate) fn new(target: Target, kind: Kind, headers: &Headers, timeout: Duration) -> Self {
+        #[cfg(feature = "grpc")]
+        if target.protocol == crate::Protocol::Grpc {
+            return Self::Grpc(grpc::Transport::new(target.uri, kind, headers, timeout));
+        }
+        #[cfg(not(feature = "grpc"))]
+        let _ = kind;
+        Self::Http(http::Transport::new(target.uri, headers, timeout))
+    }
+
+    /// One attempt; bounded by the timeout of the transport.
+    pub(crate) async fn send(&self, body: Bytes) -> Attempt {
+        match self {
+            #[cfg(feature = "grpc")]
+            Self::Grpc(transport) => transport.send(body).await,
+            Self::Http(transport) => transport.send(body).await,
+        }
+    }
+}
+
+fn user_agent() -> ::http::HeaderValue {
+    // a distribution puts its name before the exporter's, says the specification
+    const USER_AGENT: &str =
+        concat!("prodkit/", env!("CARGO_PKG_VERSION"), " OTel-OTLP-Exporter-Rust/0.33.1");
+    ::http::HeaderValue::from_static(USER_AGENT)
+}

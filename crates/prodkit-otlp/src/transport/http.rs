@@ -1,0 +1,113 @@
+//! OTLP/HTTP with binary protobuf, over one pooled hyper client.
+
+use super::{Attempt, MAX_ANSWER, Why, user_agent};
+use crate::settings::Headers;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use hyper_util::client::legacy::{Client, connect::HttpConnector};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use std::time::{Duration, SystemTime};
+
+#[derive(Debug)]
+pub(crate) struct Transport {
+    client: Client<HttpConnector, Full<Bytes>>,
+    uri: Uri,
+    headers: HeaderMap,
+    timeout: Duration,
+}
+
+impl Transport {
+    pub(crate) fn new(uri: Uri, headers: &Headers, timeout: Duration) -> Self {
+        let mut connector = HttpConnector::new();
+        connector.set_connect_timeout(Some(timeout));
+        connector.set_nodelay(true);
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(Duration::from_secs(60))
+            .pool_max_idle_per_host(1)
+            .build(connector);
+        let mut headers = headers.map().clone();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
+        headers.entry(header::USER_AGENT).or_insert_with(user_agent);
+        Self { client, uri, headers, timeout }
+    }
+
+    pub(crate) async fn send(&self, body: Bytes) -> Attempt {
+        let answered = tokio::time::timeout(self.timeout, self.exchange(body)).await;
+        answered.unwrap_or(Attempt::Again { why: Why::Timeout, after: None })
+    }
+
+    async fn exchange(&self, body: Bytes) -> Attempt {
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = self.uri.clone();
+        *request.headers_mut() = self.headers.clone();
+        match self.client.request(request).await {
+            Ok(response) => self::answer(response).await,
+            Err(error) if error.is_connect() => Attempt::Again { why: Why::Unreachable, after: None },
+            Err(_) => Attempt::Again { why: Why::Broken, after: None },
+        }
+    }
+}
+
+/// What the answer means, by the specification's "OTLP/HTTP Response" and "Failures".
+async fn answer(response: Response<Incoming>) -> Attempt {
+    let (head, body) = response.into_parts();
+    let status = head.status;
+    if status.is_success() {
+        return match Limited::new(body, MAX_ANSWER).collect().await {
+            Ok(body) => Attempt::Accepted(body.to_bytes()),
+            // it was taken; whether a part was rejected is in what nobody will read
+            Err(error) if error.is::<LengthLimitError>() => Attempt::Refused(Why::TooLarge),
+            Err(_) => Attempt::Again { why: Why::Broken, after: None },
+        };
+    }
+    // the body of a failure is for people, and may be anything: not worth keeping the connection for
+    let why = Why::Status(status.as_u16());
+    match status.as_u16() {
+        429 | 502 | 503 | 504 => Attempt::Again { why, after: retry_after(&head.headers) },
+        _ => Attempt::Refused(why),
+    }
+}
+
+/// `Retry-After`, seconds or a date (RFC 9110, section 10.2.3).
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+    match text.parse() {
+        Ok(seconds) => Some(Duration::from_secs(seconds)),
+        // a date that has passed is no delay
+        Err(_) => {
+            let date = httpdate::parse_http_date(text).ok()?;
+            Some(date.duration_since(SystemTime::now()).unwrap_or_default())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let later = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(100));
+        for (text, expected) in [
+            ("0", Some(0..=0)),
+            (" 120 ", Some(120..=120)),
+            (&later, Some(90..=100)),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", Some(0..=0)),
+            ("soon", None),
+            ("-1", None),
+            ("1.5", None),
+            ("99999999999999999999999", None),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::RETRY_AFTER, text.parse().unwrap());
+            let found = retry_after(&headers).map(|delay| delay.as_secs());
+            assert_eq!(found.is_some(), expected.is_some(), "{text}");
+            assert!(found.is_none_or(|seconds| expected.unwrap().contains(&seconds)), "{text}: {found:?}");
+        }
+        assert_eq!(retry_after(&HeaderMap::new()), None);
+    }
+}
