@@ -1,6 +1,6 @@
 use crate::context;
 use prodkit_trace::{
-    FutureExt as _, Layer, SpanIds, TraceContext, TraceId, TraceState, current, current_state,
+    FutureExt as _, Layer, Scope, SpanIds, TraceContext, TraceId, TraceState, current, current_state,
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, mpsc};
