@@ -207,7 +207,7 @@ impl Catalogue {
         }
         if self.names.len() >= options.max_metrics || name.len() > LONGEST_NAME {
             let first = !std::mem::replace(&mut self.full_told, true);
-            return Err(first.then(|| Report::Full { limit: options.max_metrics }));
+            return Err(first.then_some(Report::Full { limit: options.max_metrics }));
         }
         let about = self.described.get(&*clean).cloned().unwrap_or_default();
         let shown = shown(&clean, kind, &about, options);

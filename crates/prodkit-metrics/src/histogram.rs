@@ -83,7 +83,6 @@ impl Cell {
     /// The bucket it went to.
     #[inline]
     fn add(&self, value: f64, times: u64) -> Option<usize> {
-        #[expect(clippy::cast_precision_loss, reason = "2^53 records of one value at once do not happen")]
         let total = if times == 1 { value } else { value * times as f64 };
         if !total.is_finite() {
             self.rejected.fetch_add(times, Relaxed);

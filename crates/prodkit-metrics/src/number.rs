@@ -9,7 +9,6 @@ pub(crate) fn float(value: f64, out: &mut Vec<u8>) {
     } else if value.is_infinite() {
         out.extend_from_slice(if value > 0.0 { b"+Inf" } else { b"-Inf" });
     } else if value.trunc() == value && value.abs() < WHOLE {
-        #[expect(clippy::cast_possible_truncation, reason = "a whole number below 2^53")]
         let whole = value as i64;
         out.extend_from_slice(itoa::Buffer::new().format(whole).as_bytes());
     } else {

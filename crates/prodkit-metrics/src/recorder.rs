@@ -4,7 +4,9 @@ use crate::catalogue::{Catalogue, Outcome};
 use crate::index::Index;
 use crate::scrape::Scrape;
 use crate::series::{Cell, Series};
-use crate::{Counter, Format, Gauge, Histogram, Options, Snapshot, Stats, counter, encode, gauge, histogram};
+use crate::{
+    Counter, Format, Gauge, Histogram, Labelled, Options, Snapshot, Stats, counter, encode, gauge, histogram,
+};
 use metrics::{Key, KeyName, Metadata, SharedString, Unit};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -55,26 +57,33 @@ impl Recorder {
     /// The counter of this name and these labels, in any order; it starts at zero. A known spelling allocates
     /// nothing.
     pub fn counter(&self, name: &str, labels: &[(&str, &str)]) -> Counter {
-        Counter(self.0.by_name(name, labels).unwrap_or_default())
+        self.find_counter(name, labels).0
     }
 
     /// The gauge of this name and these labels, in any order; it starts at zero. A known spelling allocates nothing.
     pub fn gauge(&self, name: &str, labels: &[(&str, &str)]) -> Gauge {
-        Gauge(self.0.by_name(name, labels).unwrap_or_default())
+        self.find_gauge(name, labels).0
     }
 
     /// The histogram of this name and these labels, in any order, with the buckets the options choose by the name.
     /// A known spelling allocates nothing.
     pub fn histogram(&self, name: &str, labels: &[(&str, &str)]) -> Histogram {
-        let detached = || {
-            let Store { options, rejected, .. } = &*self.0;
-            Arc::new(histogram::Cell::new(
-                options.buckets_of(name, name).share(),
-                false,
-                Arc::clone(rejected),
-            ))
-        };
-        Histogram(self.0.by_name(name, labels).unwrap_or_else(detached))
+        self.find_histogram(name, labels).0
+    }
+
+    /// A counter with these label names, for values that are only known when something is counted.
+    pub fn counters<const N: usize>(&self, name: &str, labels: [&str; N]) -> Labelled<Counter, N> {
+        Labelled::new(self, name, labels, Self::find_counter)
+    }
+
+    /// A gauge with these label names, for values that are only known when something is set.
+    pub fn gauges<const N: usize>(&self, name: &str, labels: [&str; N]) -> Labelled<Gauge, N> {
+        Labelled::new(self, name, labels, Self::find_gauge)
+    }
+
+    /// A histogram with these label names, for values that are only known when something is recorded.
+    pub fn histograms<const N: usize>(&self, name: &str, labels: [&str; N]) -> Labelled<Histogram, N> {
+        Labelled::new(self, name, labels, Self::find_histogram)
     }
 
     /// Says what a metric is about, before or after it exists. The first unit and the first help that are not empty
@@ -120,6 +129,32 @@ impl Recorder {
             rejected: store.rejected.load(Relaxed),
         }
     }
+
+    pub(crate) fn max_series(&self) -> usize {
+        self.0.options.max_series
+    }
+
+    // Each with whether it is the series asked for, and not the overflow series or a handle shown nowhere.
+
+    fn find_counter(&self, name: &str, labels: &[(&str, &str)]) -> (Counter, bool) {
+        let (cell, own) = self.0.by_name(name, labels).unwrap_or_default();
+        (Counter(cell), own)
+    }
+
+    fn find_gauge(&self, name: &str, labels: &[(&str, &str)]) -> (Gauge, bool) {
+        let (cell, own) = self.0.by_name(name, labels).unwrap_or_default();
+        (Gauge(cell), own)
+    }
+
+    fn find_histogram(&self, name: &str, labels: &[(&str, &str)]) -> (Histogram, bool) {
+        let detached = || {
+            let Store { options, rejected, .. } = &*self.0;
+            let bounds = options.buckets_of(name, name).share();
+            (Arc::new(histogram::Cell::new(bounds, false, Arc::clone(rejected))), false)
+        };
+        let (cell, own) = self.0.by_name(name, labels).unwrap_or_else(detached);
+        (Histogram(cell), own)
+    }
 }
 
 impl Store {
@@ -142,14 +177,15 @@ impl Store {
     fn by_key<C: Cell>(&self, key: &Key) -> Option<Arc<C>> {
         self.index.find_key(key, |series| self.cell(series)).flatten().or_else(|| {
             let labels = key.labels().map(|label| (label.key(), label.value()));
-            self.register(key.name(), labels, |series| self.index.insert_key(key, series))
+            Some(self.register(key.name(), labels, |series| self.index.insert_key(key, series))?.0)
         })
     }
 
-    /// `None` if refused.
+    /// `None` if refused; with whether it is the series' own cell.
     #[inline]
-    fn by_name<C: Cell>(&self, name: &str, labels: &[(&str, &str)]) -> Option<Arc<C>> {
-        self.index.find(name, labels, |series| self.cell(series)).flatten().or_else(|| {
+    fn by_name<C: Cell>(&self, name: &str, labels: &[(&str, &str)]) -> Option<(Arc<C>, bool)> {
+        let known = self.index.find(name, labels, |series| self.cell(series)).flatten();
+        known.map(|cell| (cell, true)).or_else(|| {
             self.register(name, labels.iter().copied(), |series| self.index.insert(name, labels, series))
         })
     }
@@ -168,19 +204,19 @@ impl Store {
         name: &str,
         labels: impl IntoIterator<Item = (&'a str, &'a str)>,
         remember: impl FnOnce(Arc<Series>),
-    ) -> Option<Arc<C>> {
+    ) -> Option<(Arc<C>, bool)> {
         let mut catalogue = self.catalogue();
         let (outcome, report) = catalogue.register(C::KIND, name, labels, &self.options, &self.rejected);
-        let cell = match outcome {
+        let found = match outcome {
             Outcome::Own(series) => {
                 let cell = self.cell(&series);
                 // Still under the lock, so that an expiry cannot come between.
                 remember(series);
-                cell
+                cell.map(|cell| (cell, true))
             }
             Outcome::Overflow(series) => {
                 self.overflowed.fetch_add(1, Relaxed);
-                self.cell(&series)
+                self.cell(&series).map(|cell| (cell, false))
             }
             Outcome::Refused => {
                 self.conflicts.fetch_add(1, Relaxed);
@@ -191,7 +227,7 @@ impl Store {
         if let Some(report) = report {
             report.send();
         }
-        cell
+        found
     }
 }
 
@@ -234,3 +270,6 @@ impl fmt::Debug for Recorder {
         f.debug_tuple("Recorder").field(&self.stats()).finish()
     }
 }
+
+#[cfg(test)]
+mod tests;

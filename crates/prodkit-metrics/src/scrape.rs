@@ -106,14 +106,19 @@ impl Scrape {
         index.forget(|series| old.contains(&std::ptr::from_ref(series)));
         for (family, table) in self.tables.iter_mut().enumerate() {
             let Some(table) = table else { continue };
-            table.rows.retain(|row| {
-                let listed = old.contains(&Arc::as_ptr(&row.series));
-                if listed {
-                    row.series.unspell();
+            table.rows.retain_mut(|row| {
+                if !old.contains(&Arc::as_ptr(&row.series)) {
+                    return true;
                 }
-                let expired = listed && catalogue.expire(family, &row.series, KEEPERS);
-                gone += u64::from(expired);
-                !expired
+                // Found once more before the index forgot it? Then what was recorded must not get lost.
+                let kept = row.series.untouch() || !catalogue.expire(family, &row.series, KEEPERS);
+                if kept {
+                    row.series.unspell();
+                    row.active = now;
+                } else {
+                    gone += 1;
+                }
+                kept
             });
         }
         gone

@@ -27,6 +27,19 @@ fn the_cap_is_exact_and_loses_nothing() {
 }
 
 #[test]
+fn typed_labels_obey_the_cap_and_the_kind() {
+    let recorder = Recorder::new(Options::new().max_series(2));
+    let hits = recorder.counters("hits_total", ["user"]);
+    for _ in 0..2 {
+        ["a", "b", "c", "d"].into_iter().for_each(|user| hits.increment([user], 1));
+    }
+    assert!(text(&recorder).contains("{otel_metric_overflow=\"true\"} 4\n"));
+    assert_eq!(hits.at(["a"]).value(), 2);
+    recorder.gauges("hits_total", ["user"]).set(["a"], 5.0);
+    assert_eq!(recorder.stats().conflicts, 1);
+}
+
+#[test]
 fn a_cap_of_zero_leaves_the_overflow_series() {
     let recorder = Recorder::new(Options::new().max_series(0));
     recorder.histogram("wait", &[]).record(1.0);

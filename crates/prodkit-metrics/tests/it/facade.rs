@@ -58,3 +58,22 @@ fn the_recorder_is_an_object_for_others() {
     drop(object);
     assert_eq!(recorder.counter("seen_total", &[]).value(), 1);
 }
+
+#[test]
+fn typed_labels_reach_the_same_series() {
+    let recorder = recorder();
+    let (hits, level) = (recorder.counters("hits_total", ["b", "a"]), recorder.gauges("level", ["a"]));
+    let wait = recorder.histograms("wait", []);
+    for _ in 0..2 {
+        hits.clone().increment(["1", "2"], 3);
+        level.increment(["x"], 5.0);
+        level.decrement(["x"], 4.0);
+        wait.record([], 0.1);
+    }
+    level.set(["y"], 7.0);
+    recorder.counter("hits_total", &[("a", "2"), ("b", "1")]).increment(1);
+    assert_eq!(hits.at(["1", "2"]).value(), 7);
+    assert_eq!((level.at(["x"]).value(), level.at(["y"]).value()), (2.0, 7.0));
+    assert_eq!(wait.at([]).value().count, 2);
+    assert_eq!(recorder.stats().series, 4);
+}

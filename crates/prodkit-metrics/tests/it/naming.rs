@@ -13,7 +13,7 @@ fn the_guides_metrics_come_out_exactly_so() {
         .increment(3);
     recorder.gauge("active_connections", &[]).set(7.0);
     let duration = recorder.histogram("http_request_duration_seconds", &[("endpoint", "/")]);
-    [0.001, 0.0011, 0.3, 9.0].map(|value| duration.record(value));
+    [0.001, 0.0011, 0.3, 9.0].into_iter().for_each(|value| duration.record(value));
 
     let histogram = r#"http_request_duration_seconds_bucket{endpoint="/",le="0.001"} 1
 http_request_duration_seconds_bucket{endpoint="/",le="0.005"} 2

@@ -11,7 +11,7 @@ fn a_snapshot_has_the_names_as_given() {
     recorder.describe("http.server.request.duration", Some(Unit::Seconds), "Time.");
     let duration =
         recorder.histogram("http.server.request.duration", &[("http.route", "/t/{id}"), ("a", "1")]);
-    [0.001, 0.2, 7.0].map(|value| duration.record(value));
+    [0.001, 0.2, 7.0].into_iter().for_each(|value| duration.record(value));
     recorder.counter("a.b", &[]).increment(3);
     recorder.gauge("z", &[]).set(-1.0);
 
