@@ -24,6 +24,7 @@ fn health(started: bool) -> (Health, CheckHandle, Reporter) {
     if started {
         health.started(*START);
     }
+    cache.degraded("slow", *START);
     db.record(
         Err("connect \"db\": refused".into()),
         Duration::from_millis(12),
