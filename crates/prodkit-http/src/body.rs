@@ -197,7 +197,9 @@ impl std::error::Error for ReadTimeout {}
 enum Patience {
     /// Not waiting; this much is left.
     Rested(Duration),
-    Waiting { timer: Pin<Box<Sleep>> },
+    Waiting {
+        timer: Pin<Box<Sleep>>,
+    },
     /// Not at all: the body is too large.
     Refused,
 }

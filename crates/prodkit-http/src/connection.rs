@@ -17,10 +17,10 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
+use streams::Streams;
 use tokio::net::TcpStream;
 use tokio::task::coop::unconstrained;
 use tokio::time::{Instant, Sleep, sleep_until};
-use streams::Streams;
 use wire::Protocol;
 
 pub(crate) use deadlines::after;
@@ -46,7 +46,8 @@ pub(crate) async fn run<S: Served>(mut wire: Wire, service: S) {
         None => return,
         Some(Protocol::Http1) => {
             let exchanges = Exchanges::new(live.clone(), service, None);
-            let connection = http1_settings(&live.roster.limits).serve_connection(TokioIo::new(wire), exchanges);
+            let connection =
+                http1_settings(&live.roster.limits).serve_connection(TokioIo::new(wire), exchanges);
             watch.over(pin!(connection.with_upgrades())).await;
         }
         Some(Protocol::Http2) => {

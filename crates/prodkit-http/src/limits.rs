@@ -66,6 +66,8 @@ impl Limits {
     /// How long a request's head may take from its first byte to its last. Default 10 s; then the connection is closed
     /// without an answer, however steadily the bytes arrive.
     ///
+    /// What of a head was pipelined behind the request before counts as idle until more of it arrives.
+    ///
     /// Applies to HTTP/1; an HTTP/2 connection on which no request comes about is ended by [`idle`](Self::idle).
     pub fn header_timeout(self, limit: Duration) -> Self {
         Self { header_timeout: limit, ..self }

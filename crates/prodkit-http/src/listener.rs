@@ -114,9 +114,9 @@ impl fmt::Display for BindError {
             ErrorKind::AddrInUse => {
                 f.write_str(": the port is in use; stop the process that has it, or choose another port")
             }
-            ErrorKind::PermissionDenied => {
-                f.write_str(": permission denied; ports below 1024 need CAP_NET_BIND_SERVICE, choose a higher one")
-            }
+            ErrorKind::PermissionDenied => f.write_str(
+                ": permission denied; ports below 1024 need CAP_NET_BIND_SERVICE, choose a higher one",
+            ),
             ErrorKind::AddrNotAvailable => {
                 f.write_str(": this machine does not have that address; use :: or 0.0.0.0 for every address")
             }

@@ -14,6 +14,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
+use tokio::task::coop::unconstrained;
 use tokio::time::{Instant, timeout};
 
 /// What is cut gets this long to be gone: the destructors of requests that were pending run in it.
@@ -77,7 +78,8 @@ impl fmt::Debug for Driver {
 }
 
 async fn run(listener: Listener, service: Service, drain: Drain, roster: Arc<Roster>) -> Drained {
-    let mut door = Door { accept: Accept::new(listener.socket, roster.clone()), service, roster: roster.clone() };
+    let mut door =
+        Door { accept: Accept::new(listener.socket, roster.clone()), service, roster: roster.clone() };
     door.stand_open(&drain).await;
     let closing = Instant::now();
     door.close().await;
@@ -127,15 +129,16 @@ impl Door {
     /// the I/O driver, and what is there by then is accepted; who comes later is refused.
     async fn close(mut self) {
         tokio::task::yield_now().await;
-        poll_fn(|cx| {
+        let rest = poll_fn(|cx| {
             for _ in 0..BACKLOG {
                 if self.poll_let_in(cx).is_pending() {
                     break;
                 }
             }
             Poll::Ready(())
-        })
-        .await;
+        });
+        // the queue may hold more than a task's budget allows
+        unconstrained(rest).await;
     }
 
     fn poll_let_in(&mut self, cx: &mut Context<'_>) -> Poll<()> {

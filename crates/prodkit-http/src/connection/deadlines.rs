@@ -108,13 +108,16 @@ impl Deadlines {
         moment: impl Fn() -> Instant,
     ) -> Option<(Instant, Act)> {
         let phase = match seen {
-            Seen { active: true, .. } | Seen { blocked: Some(_), .. } | Seen { lingering: Some(_), .. } => Phase::Busy,
+            Seen { active: true, .. } | Seen { blocked: Some(_), .. } | Seen { lingering: Some(_), .. } => {
+                Phase::Busy
+            }
             Seen { partial: true, .. } if !self.http2 => Phase::Head,
             Seen { requests: 0, .. } if !self.http2 => Phase::Fresh,
             _ => Phase::Idle,
         };
         if (phase, seen.requests, seen.written) != (self.phase, self.requests, self.written) {
-            (self.phase, self.requests, self.written, self.since) = (phase, seen.requests, seen.written, now());
+            (self.phase, self.requests, self.written, self.since) =
+                (phase, seen.requests, seen.written, now());
         }
         if seen.stage >= Stage::Polite && self.http2 && self.leave_at.is_none() {
             self.leave_at = Some(moment());

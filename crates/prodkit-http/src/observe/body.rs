@@ -107,7 +107,10 @@ impl<B: Body<Error: Into<BoxError>>> Body for ObservedBody<B> {
         }
         // hyper does not ask for more than was declared
         let complete = this.declared.is_some_and(|declared| record.bytes_out >= declared);
-        if complete || (this.rest.is_empty() && this.body.as_ref().as_pin_ref().is_none_or(|body| body.is_end_stream())) {
+        if complete
+            || (this.rest.is_empty()
+                && this.body.as_ref().as_pin_ref().is_none_or(|body| body.is_end_stream()))
+        {
             record.finish(*this.outcome);
         }
         Poll::Ready(Some(Ok(frame)))

@@ -84,7 +84,8 @@ where
                     Ok(Poll::Pending) => {
                         let Some(timeout) = record.settings().timeout else { return Poll::Pending };
                         if this.timer.is_none() {
-                            this.timer.set(Some(sleep_until(crate::connection::after(record.start, timeout))));
+                            this.timer
+                                .set(Some(sleep_until(crate::connection::after(record.start, timeout))));
                         }
                         if this.timer.as_pin_mut().is_none_or(|timer| timer.poll(cx).is_pending()) {
                             return Poll::Pending;
@@ -128,8 +129,7 @@ fn settle<B>(record: &mut Record, response: &mut Response<B>, empty: bool, outco
         || record.method == Method::HEAD
         || (record.method == Method::CONNECT && status.is_success())
         || status.is_informational()
-        || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
-;
+        || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     if no_body {
         record.finish(outcome);
     }

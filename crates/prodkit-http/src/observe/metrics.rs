@@ -94,7 +94,8 @@ impl RouteMetrics {
             requests: [const { OnceLock::new() }; 6],
             more: Mutex::default(),
         });
-        let register = || recorder.register_counter(&key(REQUESTS, &self.name, method, Some(status)), &METADATA);
+        let register =
+            || recorder.register_counter(&key(REQUESTS, &self.name, method, Some(status)), &METADATA);
         for slot in &metrics.requests {
             let (known, counter) = slot.get_or_init(|| (status, register()));
             if *known == status {

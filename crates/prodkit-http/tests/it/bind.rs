@@ -33,7 +33,9 @@ async fn an_error_names_the_address_and_the_way_out() {
     assert_eq!(error.kind(), ErrorKind::AddrInUse);
     assert_eq!(
         error.to_string(),
-        format!("listen on 127.0.0.1:{port}: the port is in use; stop the process that has it, or choose another port")
+        format!(
+            "listen on 127.0.0.1:{port}: the port is in use; stop the process that has it, or choose another port"
+        )
     );
 
     // TEST-NET-1 belongs to no machine

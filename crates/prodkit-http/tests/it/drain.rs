@@ -164,7 +164,7 @@ async fn what_the_kernel_has_accepted_is_served() {
     }
     // one thread, and no await that lets the server run: it finds these when the order to close is there already
     let mut new = vec![];
-    for _ in 0..20 {
+    for _ in 0..200 {
         new.push(std::net::TcpStream::connect(server.address).expect("connected"));
     }
     for client in &mut new {
@@ -191,7 +191,9 @@ fn streaming(chunks: Arc<std::sync::Mutex<Option<mpsc::Receiver<&'static str>>>>
         let mut chunks = chunks.lock().expect("no panic").take().expect("one request");
         let stream = stream_of(move |cx| {
             chunks.poll_recv(cx).map(|chunk| {
-                chunk.map(|chunk| Ok::<_, Infallible>(http_body::Frame::data(Bytes::from_static(chunk.as_bytes()))))
+                chunk.map(|chunk| {
+                    Ok::<_, Infallible>(http_body::Frame::data(Bytes::from_static(chunk.as_bytes())))
+                })
             })
         });
         async move { Ok::<_, Infallible>(Response::new(StreamBody::new(stream))) }

@@ -1,5 +1,6 @@
 //! The drain over HTTP/2.
 
+use crate::frames::{ACK, DATA, END, Frames, GET, GOAWAY, HEADERS, PING, SETTINGS};
 use crate::support::{Answer, Server, hello, http2, service, spawn, text, until, within};
 use bytes::Bytes;
 use http::Request;
@@ -51,24 +52,30 @@ async fn prior_knowledge_is_served() {
 }
 
 #[tokio::test]
-async fn when_polite_a_stream_in_flight_goes_on_and_the_client_is_told_to_go() {
+async fn when_polite_the_client_is_told_to_go_and_what_it_began_is_served() {
     let (service, gate, _) = gated();
     let server = Server::start(service, Limits::default()).await;
-    let (mut client, connection) = http2::<Nothing>(&server).await;
-    let pending = spawn(client.send_request(get()));
+    let mut client = Frames::connect(&server).await;
+    client.send(HEADERS, END, 1, &GET).await;
     until("in flight", || server.traffic.requests() == 1).await;
     server.polite();
-    // the client refuses to begin another request once it was told
-    within("goaway", async { while client.ready().await.is_ok() { tokio::task::yield_now().await } }).await;
-    gate.add_permits(1);
-    let response = pending.await.expect("no panic").expect("answered");
-    assert_eq!(response.into_body().collect().await.expect("a body").to_bytes(), "late");
-    within("the end", connection).await.expect("no panic").expect("a clean end");
+    // the first GOAWAY refuses nothing: what the client sends before it acknowledges is still taken
+    let goaway = client.next(GOAWAY).await;
+    assert_eq!(goaway, [0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0]);
+    let ping = client.next(PING).await;
+    client.send(HEADERS, END, 3, &GET).await;
+    client.send(PING, ACK, 0, &ping).await;
+    let goaway = client.next(GOAWAY).await;
+    assert_eq!(goaway, [0, 0, 0, 3, 0, 0, 0, 0]);
+    until("both in flight", || server.traffic.requests() == 2).await;
+    gate.add_permits(2);
+    for _ in 0..2 {
+        assert_eq!(client.next(DATA).await, b"late");
+    }
+    client.0.rest().await;
     // everybody else is still let in
-    let (mut client, _connection) = http2::<Nothing>(&server).await;
-    gate.add_permits(1);
-    // its own GOAWAY may come first: then it may try elsewhere, as nothing was begun
-    let _ = within("response", client.send_request(get())).await;
+    let mut new = Frames::connect(&server).await;
+    new.next(GOAWAY).await;
     server.ends_clean().await;
 }
 
@@ -86,7 +93,8 @@ async fn goaway_is_spread_over_the_window() {
     for _ in 0..16 {
         let stream = tokio::net::TcpStream::connect(address).await.expect("connected");
         let io = hyper_util::rt::TokioIo::new(stream);
-        let handshake = hyper::client::conn::http2::handshake::<_, _, Nothing>(hyper_util::rt::TokioExecutor::new(), io);
+        let handshake =
+            hyper::client::conn::http2::handshake::<_, _, Nothing>(hyper_util::rt::TokioExecutor::new(), io);
         let (mut client, connection) = handshake.await.expect("http2");
         let connection = spawn(async move {
             connection.await.expect("a clean end");
@@ -111,11 +119,9 @@ async fn goaway_is_spread_over_the_window() {
 #[tokio::test]
 async fn on_close_a_frozen_client_does_not_hold_the_end() {
     let server = Server::start(hello(), Limits::default()).await;
-    let mut client = server.connect().await;
-    // preface and empty SETTINGS; no answer to anything after
-    client.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await;
-    // the server's SETTINGS
-    client.exactly(9).await;
+    let mut client = Frames::connect(&server).await;
+    client.next(SETTINGS).await;
+    // and it answers nothing after
     server.ends_clean().await;
 }
 

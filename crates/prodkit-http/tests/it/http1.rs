@@ -19,10 +19,13 @@ async fn a_connection_is_kept_for_the_next_request() {
 
 #[tokio::test]
 async fn requests_may_be_pipelined() {
-    let server = Server::start(service(async |request| Ok(text(request.uri().path().to_owned()))), Limits::default());
+    let server =
+        Server::start(service(async |request| Ok(text(request.uri().path().to_owned()))), Limits::default());
     let server = server.await;
     let mut client = server.connect().await;
-    client.send("GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\nGET /3 HTTP/1.1\r\nHo").await;
+    client
+        .send("GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\nGET /3 HTTP/1.1\r\nHo")
+        .await;
     assert_eq!(client.response().await.1, "/1");
     assert_eq!(client.response().await.1, "/2");
     client.send("st: a\r\n\r\n").await;
@@ -47,7 +50,7 @@ async fn nonsense_is_answered_400_and_closed() {
     let server = Server::start(hello(), Limits::default()).await;
     for nonsense in [
         "nonsense\r\n\r\n",
-        "PRI * HTTP/1.1\r\n\r\nSM\r\n\r\nxxxxxxxx",
+        "PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n",
         "GET / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
         "GET / HTTP/1.1\r\nHost: a\r\n folded: b\r\n\r\n",
         "POST / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n",
@@ -74,12 +77,12 @@ async fn the_service_knows_its_peer() {
 /// A service whose readiness was promised to one clone: that one must be called.
 #[tokio::test]
 async fn a_service_that_is_not_ready_is_waited_for() {
-    let limited = tower::ServiceBuilder::new()
-        .layer(tower::limit::ConcurrencyLimitLayer::new(1))
-        .service(tower::service_fn(async |request: http::Request<prodkit_http::Body>| {
+    let limited = tower::ServiceBuilder::new().layer(tower::limit::ConcurrencyLimitLayer::new(1)).service(
+        tower::service_fn(async |request: http::Request<prodkit_http::Body>| {
             let body = request.into_body().collect().await?.to_bytes();
             Ok::<_, prodkit_http::BoxError>(text(body))
-        }));
+        }),
+    );
     let server = Server::start(prodkit_http::Service::new(limited), Limits::default()).await;
     let post = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n";
     let (mut first, mut second) = (server.connect().await, server.connect().await);

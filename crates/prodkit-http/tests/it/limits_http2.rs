@@ -1,6 +1,7 @@
-//! The limits of HTTP/2, frame by frame (RFC 9113, section 4.1).
+//! The limits of HTTP/2.
 
-use crate::support::{Raw, Server, hello, http2, spawn, text, until, within};
+use crate::frames::{END, Frames, GET, GOAWAY, HEADERS, RST_STREAM, SETTINGS, frame};
+use crate::support::{Server, hello, http2, spawn, text, until, within};
 use bytes::Bytes;
 use http::Request;
 use http_body_util::{BodyExt as _, Empty};
@@ -10,68 +11,42 @@ use std::time::Duration;
 const SHORT: Duration = Duration::from_millis(60);
 const LONG: Duration = Duration::from_secs(600);
 
-const SETTINGS: u8 = 4;
-const GOAWAY: u8 = 7;
-
 fn patient() -> Limits {
-    Limits::default().first_byte(LONG).header_timeout(LONG).idle(LONG).write_timeout(LONG).http2_ping(LONG, LONG)
-}
-
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let mut frame = (payload.len() as u32).to_be_bytes()[1..].to_vec();
-    frame.extend([kind, flags]);
-    frame.extend(stream.to_be_bytes());
-    frame.extend(payload);
-    frame
-}
-
-async fn preface(server: &Server) -> Raw {
-    let mut client = server.connect().await;
-    client.send([b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".as_slice(), &frame(SETTINGS, 0, 0, &[])].concat()).await;
-    client
-}
-
-/// The next frame of this kind: its payload.
-async fn next(client: &mut Raw, kind: u8) -> Vec<u8> {
-    loop {
-        let head = client.exactly(9).await;
-        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
-        let payload = client.exactly(length as usize).await;
-        if head[3] == kind {
-            return payload;
-        }
-    }
+    Limits::default()
+        .first_byte(LONG)
+        .header_timeout(LONG)
+        .idle(LONG)
+        .write_timeout(LONG)
+        .http2_ping(LONG, LONG)
 }
 
 #[tokio::test]
 async fn the_client_is_told_its_limits() {
     let server = Server::start(hello(), patient().http2_max_streams(7).header_bytes(12_345)).await;
-    let mut client = preface(&server).await;
-    let settings = next(&mut client, SETTINGS).await;
+    let mut client = Frames::connect(&server).await;
+    let settings = client.next(SETTINGS).await;
     let setting = |id: u16| {
-        settings.chunks(6).find(|setting| setting[..2] == id.to_be_bytes()).map(|setting| {
-            u32::from_be_bytes([setting[2], setting[3], setting[4], setting[5]])
-        })
+        settings
+            .chunks(6)
+            .find(|setting| setting[..2] == id.to_be_bytes())
+            .map(|setting| u32::from_be_bytes([setting[2], setting[3], setting[4], setting[5]]))
     };
     // SETTINGS_MAX_CONCURRENT_STREAMS, SETTINGS_MAX_HEADER_LIST_SIZE
     assert_eq!((setting(3), setting(6)), (Some(7), Some(12_345)));
     server.ends_clean().await;
 }
 
-/// GET, http, "/": all in HPACK's static table.
-const HEADERS: [u8; 3] = [0x82, 0x86, 0x84];
-
 #[tokio::test]
 async fn rapid_resets_end_the_connection() {
     let server = Server::start(hello(), patient().http2_max_resets(5)).await;
-    let mut client = preface(&server).await;
+    let mut client = Frames::connect(&server).await;
     let mut burst = vec![];
     for stream in (1..2000).step_by(2) {
-        burst.extend(frame(1, 0x5, stream, &HEADERS));
-        burst.extend(frame(3, 0, stream, &8u32.to_be_bytes()));
+        burst.extend(frame(HEADERS, END, stream, &GET));
+        burst.extend(frame(RST_STREAM, 0, stream, &8u32.to_be_bytes()));
     }
-    client.send(burst).await;
-    let goaway = next(&mut client, GOAWAY).await;
+    client.0.send(burst).await;
+    let goaway = client.next(GOAWAY).await;
     // ENHANCE_YOUR_CALM
     assert_eq!(goaway[4..8], 11u32.to_be_bytes());
     server.ends_clean().await;
@@ -80,8 +55,8 @@ async fn rapid_resets_end_the_connection() {
 #[tokio::test]
 async fn a_client_that_is_dead_is_cut() {
     let server = Server::start(hello(), patient().http2_ping(SHORT, SHORT)).await;
-    let mut client = preface(&server).await;
-    client.rest().await;
+    let mut client = Frames::connect(&server).await;
+    client.0.rest().await;
     until("cut", || server.traffic.connections() == 0).await;
     server.ends_clean().await;
 }
@@ -89,11 +64,11 @@ async fn a_client_that_is_dead_is_cut() {
 #[tokio::test]
 async fn an_idle_connection_is_told_to_go() {
     let server = Server::start(hello(), patient().idle(SHORT)).await;
-    let mut client = preface(&server).await;
-    let goaway = next(&mut client, GOAWAY).await;
+    let mut client = Frames::connect(&server).await;
+    let goaway = client.next(GOAWAY).await;
     assert_eq!(goaway[4..8], 0u32.to_be_bytes());
     // it does not answer: it is cut
-    client.rest().await;
+    client.0.rest().await;
     let (_client, connection) = http2::<Empty<Bytes>>(&server).await;
     within("the end", connection).await.expect("no panic").expect("a clean end");
     server.ends_clean().await;
@@ -103,7 +78,8 @@ async fn an_idle_connection_is_told_to_go() {
 async fn large_headers_are_answered_431() {
     let server = Server::start(hello(), patient().header_bytes(1000)).await;
     let (mut client, _connection) = http2::<Empty<Bytes>>(&server).await;
-    let request = Request::get("http://test/").header("x", "x".repeat(2000)).body(Empty::new()).expect("a request");
+    let request =
+        Request::get("http://test/").header("x", "x".repeat(2000)).body(Empty::new()).expect("a request");
     match within("response", client.send_request(request)).await {
         Ok(response) => assert_eq!(response.status(), 431),
         Err(error) => assert!(!error.is_timeout(), "{error}"),
@@ -124,7 +100,9 @@ async fn a_stream_whose_client_takes_nothing_is_reset() {
     );
     let server = Server::start(prodkit_http::Service::new(observed), patient().write_timeout(SHORT)).await;
     let (mut client, _connection) = http2::<Empty<Bytes>>(&server).await;
-    let get = |path: &str| Request::get(format!("http://test{path}")).body(Empty::<Bytes>::new()).expect("a request");
+    let get = |path: &str| {
+        Request::get(format!("http://test{path}")).body(Empty::<Bytes>::new()).expect("a request")
+    };
     let response = within("response", client.send_request(get("/large"))).await.expect("answered");
     // its body is not read
     until("reset", || server.traffic.requests() == 0).await;

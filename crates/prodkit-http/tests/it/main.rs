@@ -1,8 +1,11 @@
 //! Real sockets, hand-written bytes.
 
+#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking, its helpers too")]
+
 mod bind;
 mod drain;
 mod drain_http2;
+mod frames;
 mod http1;
 mod limits;
 mod limits_http2;

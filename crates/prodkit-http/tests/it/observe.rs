@@ -44,7 +44,8 @@ async fn inside_a_router_the_route_is_the_matched_template() {
     client.send("BREW /orders/3 HTTP/1.1\r\nHost: a\r\n\r\n").await;
     client.response().await;
     let seen = witness.exchanges(7).await;
-    let routes: Vec<_> = seen.iter().map(|seen| (seen.route.as_deref(), seen.path.as_str(), seen.status)).collect();
+    let routes: Vec<_> =
+        seen.iter().map(|seen| (seen.route.as_deref(), seen.path.as_str(), seen.status)).collect();
     assert_eq!(
         routes,
         [
@@ -169,7 +170,10 @@ async fn a_trace_that_is_not_one_is_replaced() {
         assert_eq!((seen.sampled, seen.parent, seen.tracestate), (false, None, None), "{case}");
         assert_ne!(seen.trace_id, TRACE, "{case}");
         // without an id of the client's, the trace's
-        assert_eq!((header(&head, "x-request-id"), seen.request_id.as_str()), (Some(&*seen.trace_id), &*seen.trace_id));
+        assert_eq!(
+            (header(&head, "x-request-id"), seen.request_id.as_str()),
+            (Some(&*seen.trace_id), &*seen.trace_id)
+        );
         server.ends_clean().await;
     }
 }
@@ -227,7 +231,8 @@ async fn a_response_without_a_body_ends_with_its_head() {
 #[tokio::test]
 async fn what_the_client_sends_is_bounded() {
     let witness = Arc::<Witness>::default();
-    let server = start(&witness, async |request| Ok(text(request.into_body().collect().await?.to_bytes()))).await;
+    let server =
+        start(&witness, async |request| Ok(text(request.into_body().collect().await?.to_bytes()))).await;
     let mut client = server.connect().await;
     let (path, agent) = ("p".repeat(10_000), "u".repeat(10_000));
     client

@@ -42,7 +42,10 @@ async fn failures_are_answered_without_detail() {
         let title = if code == 500 { "Internal Server Error" } else { "Service Unavailable" };
         assert_eq!(
             body,
-            format!(r#"{{"type":"about:blank","title":"{title}","status":{code},"trace_id":"{}"}}"#, seen.trace_id)
+            format!(
+                r#"{{"type":"about:blank","title":"{title}","status":{code},"trace_id":"{}"}}"#,
+                seen.trace_id
+            )
         );
         assert_eq!((seen.status, seen.outcome, seen.error.as_deref()), (code, Some(outcome), error));
         // and the connection goes on
@@ -98,7 +101,8 @@ async fn a_body_that_fails_or_panics_ends_the_response_early() {
 async fn a_deadline_that_passes_while_the_body_is_awaited_is_the_clients() {
     let witness = Arc::<Witness>::default();
     let observe = witness.observe().timeout(Duration::from_millis(50));
-    let server = Server::start(Service::new(observe.layer(tower::service_fn(faulty))), Limits::default()).await;
+    let server =
+        Server::start(Service::new(observe.layer(tower::service_fn(faulty))), Limits::default()).await;
     let mut client = server.connect().await;
     client.send("POST /reads HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab").await;
     assert_eq!(status(&client.response().await.0), 408);
@@ -145,18 +149,23 @@ async fn what_comes_in_excess_is_shed_and_not_queued() {
 async fn a_client_that_leaves_cancels_the_service() {
     let witness = Arc::<Witness>::default();
     let observe = witness.observe();
-    let server = Server::start(Service::new(observe.layer(tower::service_fn(faulty))), Limits::default()).await;
+    let server =
+        Server::start(Service::new(observe.layer(tower::service_fn(faulty))), Limits::default()).await;
     let mut client = server.connect().await;
     client.send("GET /hangs HTTP/1.1\r\nHost: a\r\n\r\n").await;
     until("in flight", || observe.in_flight() == 1).await;
     drop(client);
     let seen = witness.exchange().await;
     assert_eq!((seen.status, seen.outcome), (499, Some(Outcome::Disconnected)));
-    assert_eq!(witness.counts.values()[1], ("http_requests_total{method=GET,endpoint=unmatched,status=499}".into(), 1.0));
+    assert_eq!(
+        witness.counts.values()[1],
+        ("http_requests_total{method=GET,endpoint=unmatched,status=499}".into(), 1.0)
+    );
 
     // the same over HTTP/2, where the stream is reset and the connection goes on
     let (mut client, _connection) = http2::<Empty<Bytes>>(&server).await;
-    let request = |path: &str| Request::get(format!("http://test{path}")).body(Empty::new()).expect("a request");
+    let request =
+        |path: &str| Request::get(format!("http://test{path}")).body(Empty::new()).expect("a request");
     let pending = crate::support::spawn(client.send_request(request("/hangs")));
     until("in flight", || observe.in_flight() == 1).await;
     pending.abort();

@@ -4,7 +4,9 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use metrics::{Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, SharedString};
+use metrics::{
+    Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, SharedString,
+};
 use prodkit_http::{
     Body, BoxError, Decision, Drain, Drained, Exchange, Limits, Listener, Observe, Observer, Outcome, Parent,
     Service, Traffic, serve,
@@ -170,7 +172,10 @@ pub(crate) fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
 }
 
 pub(crate) fn status(head: &str) -> u16 {
-    head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_else(|| panic!("no status: {head}"))
+    head.split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok())
+        .unwrap_or_else(|| panic!("no status: {head}"))
 }
 
 pub(crate) type Answer = Response<Full<Bytes>>;
@@ -193,7 +198,9 @@ pub(crate) fn hello() -> Service {
 }
 
 /// A stream of what `poll` gives.
-pub(crate) fn stream_of<T>(poll: impl FnMut(&mut Context<'_>) -> Poll<Option<T>>) -> impl futures_core::Stream<Item = T> {
+pub(crate) fn stream_of<T>(
+    poll: impl FnMut(&mut Context<'_>) -> Poll<Option<T>>,
+) -> impl futures_core::Stream<Item = T> {
     struct Polled<F>(F);
     impl<F> Unpin for Polled<F> {}
     impl<T, F: FnMut(&mut Context<'_>) -> Poll<Option<T>>> futures_core::Stream for Polled<F> {
@@ -213,7 +220,9 @@ where
 {
     let stream = TcpStream::connect(server.address).await.expect("connected");
     let (client, connection) =
-        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.expect("http2");
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+            .await
+            .expect("http2");
     (client, spawn(connection))
 }
 

@@ -2,12 +2,14 @@ use super::*;
 
 const S: fn(u64) -> Duration = Duration::from_secs;
 
-/// What happens at a second, and what is then due when.
+/// At which second what is to be done.
+type Due = Option<(f64, Act)>;
+
+/// What is seen at a second, and what is due then.
 struct Case {
     name: &'static str,
     http2: bool,
-    /// (second, what is seen, what is due: second and act)
-    steps: &'static [(u64, Seen, Option<(f64, Act)>)],
+    steps: &'static [(u64, Seen, Due)],
 }
 
 const QUIET: Seen = Seen {
@@ -76,11 +78,6 @@ const CASES: &[Case] = &[
             (5, at(Closing, HEAD), Some((6.0, Cut))),
             (5, at(Closing, BUSY), Some((5.0, Finish))),
         ],
-    },
-    Case {
-        name: "a client that takes nothing is cut, in whatever phase",
-        http2: false,
-        steps: &[(1, BUSY, None)],
     },
     Case {
         name: "http/2 is told when it is idle, and then cut",
