@@ -142,42 +142,34 @@ struct Watch<'a> {
     deadlines: Deadlines,
     /// One timer, re-armed only for an earlier moment or when it has fired: a busy connection never touches it.
     timer: Option<Pin<Box<Sleep>>>,
-    /// The I/O driver was given a turn since the listener closed, so what the kernel had for us has been seen.
-    settled: bool,
 }
 
 impl<'a> Watch<'a> {
     fn new(live: &'a Live) -> Self {
-        Self { live, deadlines: Deadlines::new(live.born), timer: None, settled: false }
+        Self { live, deadlines: Deadlines::new(live.born), timer: None }
     }
 
     /// Polls `stretch` to its end, or to the end of the time it is given.
     async fn over(&mut self, mut stretch: Pin<&mut impl Stretch>) {
         let mut listening = false;
-        let mut turn = None;
         poll_fn(|cx| {
             // a task's waker stays the same for life
             if !std::mem::replace(&mut listening, true) {
                 self.live.listen(cx.waker());
             }
             loop {
-                if self.live.stage() == Stage::Aborting {
+                // Asked before the poll: a close that comes after it finds what has arrived meanwhile unread.
+                let stage = self.live.stage();
+                if stage == Stage::Aborting {
                     return Poll::Ready(());
                 }
                 if let Poll::Ready(()) = stretch.as_mut().poll(cx) {
                     return Poll::Ready(());
                 }
-                let mut seen = self.live.seen();
-                if seen.stage == Stage::Closing && !self.settled {
-                    let turn = turn.get_or_insert_with(|| Box::pin(tokio::task::yield_now()));
-                    if turn.as_mut().poll(cx).is_ready() {
-                        self.settled = true;
-                        continue;
-                    }
-                    seen.stage = Stage::Polite;
-                }
                 let live = self.live;
-                let next = self.deadlines.next(seen, &live.roster.limits, Instant::now, || live.moment());
+                let next = self
+                    .deadlines
+                    .next(live.seen(stage), &live.roster.limits, Instant::now, || live.moment());
                 let Some((at, act)) = next else { return Poll::Pending };
                 if !self.has_come(at, cx) {
                     return Poll::Pending;

@@ -126,7 +126,8 @@ impl Door {
     }
 
     /// Closes without shutting out those who believe they are in: the kernel completed their handshake. One turn of
-    /// the I/O driver, and what is there by then is accepted; who comes later is refused.
+    /// the I/O driver, and what is there by then is accepted; who comes later is refused. The same turn shows to each
+    /// connection what the kernel has for it, so that none is taken for idle whose next request has arrived.
     async fn close(mut self) {
         tokio::task::yield_now().await;
         let rest = poll_fn(|cx| {

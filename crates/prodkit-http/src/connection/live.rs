@@ -157,7 +157,7 @@ impl Live {
         self.task.ring();
     }
 
-    pub(super) fn seen(&self) -> Seen {
+    pub(super) fn seen(&self, stage: Stage) -> Seen {
         let instant = |stamp: u64| (stamp != 0).then(|| self.born + Duration::from_nanos(stamp - 1));
         Seen {
             requests: self.requests.load(Relaxed),
@@ -166,7 +166,7 @@ impl Live {
             partial: self.partial.load(Relaxed),
             blocked: instant(self.blocked.load(Relaxed)),
             lingering: instant(self.lingering.load(Relaxed)),
-            stage: self.stage(),
+            stage,
         }
     }
 
