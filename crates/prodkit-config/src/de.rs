@@ -136,7 +136,7 @@ impl Run<'_, '_> {
 }
 
 impl<'t> Value<'t> {
-    fn of(node: &'t Node) -> Self {
+    pub(crate) fn of(node: &'t Node) -> Self {
         match &node.kind {
             Kind::Scalar { text, form } => Self::Scalar(text, *form),
             Kind::Seq(items) => Self::Seq(items),
@@ -244,14 +244,16 @@ impl<'t, 'p> De<'t, 'p> {
         if self.buffered {
             return;
         }
-        let what = match expecting.split_once(' ') {
-            Some(("struct", name)) => format!("`{name}` uses `#[serde(flatten)]`"),
-            _ => match expecting.strip_prefix("internally tagged enum ") {
-                Some(name) => format!("`{name}` is an internally tagged enum"),
-                None => format!("read without a schema, as {expecting}"),
-            },
+        let end = "unknown keys here are not noticed";
+        let message = if let Some(name) = expecting.strip_prefix("struct variant ") {
+            format!("`{name}` is a struct variant of a tagged enum: {end}")
+        } else if let Some(name) = expecting.strip_prefix("struct ") {
+            format!("`{name}` uses `#[serde(flatten)]`: {end}, and nothing here is live")
+        } else if let Some(name) = expecting.strip_prefix("internally tagged enum ") {
+            format!("`{name}` is an internally tagged enum: {end}, and nothing here is live")
+        } else {
+            format!("read without a schema, as {expecting}: {end}, and nothing here is live")
         };
-        let message = format!("{what}: unknown keys here are not noticed, and nothing here is live");
         self.run.seen.borrow_mut().warnings.entry(self.path.text()).or_insert(message);
     }
 
@@ -365,7 +367,7 @@ fn describe(expected: &dyn Expected) -> String {
     }
 }
 
-fn spans(value: Value<'_>, origin: &Origin, into: &mut Vec<Span>) {
+pub(crate) fn spans(value: Value<'_>, origin: &Origin, into: &mut Vec<Span>) {
     match value {
         Value::Scalar(..) => into.extend(origin.span().cloned()),
         Value::Seq(items) => items.iter().for_each(|item| spans(Value::of(item), &item.origin, into)),

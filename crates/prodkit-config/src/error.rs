@@ -32,11 +32,18 @@ impl Errors {
 
     /// `None` when there is nothing to report.
     pub(crate) fn new(mut errors: Vec<Error>) -> Option<Self> {
-        errors.sort_by(|a, b| (a.origin.rank(), &a.path).cmp(&(b.origin.rank(), &b.path)));
-        errors.dedup_by(|a, b| a.to_string() == b.to_string());
+        errors.sort_by(|a, b| a.order().cmp(&b.order()));
+        errors.dedup_by(|a, b| a.order() == b.order());
         let omitted = errors.len().saturating_sub(Self::KEPT);
         errors.truncate(Self::KEPT);
         (!errors.is_empty()).then_some(Self { errors, omitted })
+    }
+
+    /// Draws the excerpts of the errors that are kept.
+    pub(crate) fn draw(&mut self, excerpt: impl Fn(&Error) -> Option<String>) {
+        for error in &mut self.errors {
+            error.excerpt = excerpt(error);
+        }
     }
 
     /// The errors, at least one and at most 50.
@@ -88,6 +95,10 @@ impl Error {
     pub(crate) fn with_source(mut self, source: io::Error) -> Self {
         self.source = Some(source);
         self
+    }
+
+    fn order(&self) -> impl Ord + '_ {
+        (self.origin.rank(), &self.path, &self.message)
     }
 
     /// The dotted path of the value, `server.port` or `relays[0].url`; empty for a file or the whole configuration.

@@ -1,14 +1,15 @@
 //! Tree to typed value: every independent error, or the value and all that was learned on the way.
 
-use crate::de::{De, Fault, Path, Place, Plan, Reason, Run, Section, Seen, Stand, View};
+use crate::de::{De, Fault, Path, Place, Plan, Reason, Run, Section, Seen, Stand, Value, View, spans};
 use crate::error::{Error, Errors, Warning};
 use crate::hint::suggestion;
-use crate::node::{Entry, push_key};
+use crate::node::{Entry, Node, push_key};
 use crate::source::Origin;
 use crate::tree::Tree;
 use prodkit_live::registry::{self, Found};
 use serde::de::DeserializeOwned;
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::fmt;
 
 /// Typed values made from a [`Tree`], with what there is to know about them.
@@ -25,6 +26,9 @@ pub struct Loaded<S, C> {
     /// Paths read through [`SECRET_NAME`](crate::SECRET_NAME), sorted.
     pub secrets: Vec<String>,
 }
+
+/// Unknown keys that get a suggestion.
+const HINTED: usize = 500;
 
 /// Passes over the tree for one type. Each costs as much as a successful load.
 const PASSES: usize = 400;
@@ -116,22 +120,32 @@ impl<'t> Load<'t> {
 
     fn finish<S, C>(self, value: Option<(S, C)>, reserved: &[&str]) -> Result<Loaded<S, C>, Errors> {
         let Self { tree, seen, mut faults, live } = self;
-        let seen = seen.into_inner();
+        let mut seen = seen.into_inner();
+        let mut hidden = std::mem::take(&mut seen.secret_spans);
         for (path, section) in &seen.sections {
-            unknown_keys(path, section, reserved, &mut faults);
+            let unknown = unknown_keys(path, section, reserved, &mut faults);
+            // What nobody knows may be a secret under a misspelt name.
+            unknown.for_each(|node| spans(Value::of(node), &node.origin, &mut hidden));
         }
         if value.is_none() && faults.is_empty() {
             let message = "the type refuses the configuration without saying why".to_owned();
             let (path, reason) = (String::new(), Reason::Shape);
             faults.push(Place { path, origin: Origin::DEFAULT, message, reason });
         }
-        let errors = faults.into_iter().map(|Place { path, origin, message, reason }| {
-            // The top level has no line of its own.
-            let shown = reason != Reason::Missing || parent(&path).is_some_and(|above| !above.is_empty());
-            let excerpt = origin.span().filter(|_| shown).map(|span| span.excerpt(&seen.secret_spans));
-            Error::new(path, origin, message).with_excerpt(excerpt)
+        // The top level has no line of its own.
+        let top = |fault: &Place| fault.reason == Reason::Missing && parent(&fault.path) == Some("");
+        let lineless: HashSet<String> =
+            faults.iter().filter(|fault| top(fault)).map(|fault| fault.path.clone()).collect();
+        let errors =
+            faults.into_iter().map(|Place { path, origin, message, .. }| Error::new(path, origin, message));
+        let errors = Errors::new(errors.collect()).map(|mut errors| {
+            errors.draw(|error| {
+                let span = error.origin().span().filter(|_| !lineless.contains(error.path()));
+                span.map(|span| span.excerpt(&hidden))
+            });
+            errors
         });
-        let (settings, config) = match (Errors::new(errors.collect()), value) {
+        let (settings, config) = match (errors, value) {
             (None, Some(value)) => value,
             (errors, _) => return Err(errors.unwrap_or_default()),
         };
@@ -153,10 +167,17 @@ impl<S, C> fmt::Debug for Loaded<S, C> {
     }
 }
 
-fn unknown_keys(path: &str, section: &Section<'_>, reserved: &[&str], faults: &mut Vec<Place>) {
+/// Notes the keys no type knows, and gives their values.
+fn unknown_keys<'t>(
+    path: &str,
+    section: &Section<'t>,
+    reserved: &[&str],
+    faults: &mut Vec<Place>,
+) -> impl Iterator<Item = &'t Node> {
     let Section { map, fields, open, open_reserved } = section;
     let known: Vec<&str> = fields.iter().copied().collect();
-    for Entry { name, key, .. } in map.iter() {
+    let mut values = Vec::new();
+    for Entry { name, key, node } in map.iter() {
         let reserved = path.is_empty() && reserved.contains(&&**name);
         if fields.contains(&**name) || if reserved { *open_reserved } else { *open } {
             continue;
@@ -164,9 +185,13 @@ fn unknown_keys(path: &str, section: &Section<'_>, reserved: &[&str], faults: &m
         let mut path = path.to_owned();
         push_key(&mut path, name);
         let shown: String = name.chars().take(64).collect();
-        let message = format!("unknown key `{}`{}", shown.escape_debug(), suggestion(name, &known));
+        // Nobody reads the hundredth suggestion, and hostile files would have us make as many as they have keys.
+        let hint = if faults.len() < HINTED { suggestion(name, &known) } else { String::new() };
+        let message = format!("unknown key `{}`{hint}", shown.escape_debug());
         faults.push(Place { path, origin: key.clone(), message, reason: Reason::Shape });
+        values.push(node);
     }
+    values.into_iter()
 }
 
 /// The nearest path with a stand-in, the path itself first.

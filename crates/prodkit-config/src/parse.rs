@@ -9,6 +9,7 @@ use crate::node::{Kind, Node, key_is_secret};
 use crate::secrecy;
 use crate::source::{File, Origin, Place, Span, offset};
 use std::cell::Cell;
+use std::collections::HashSet;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -17,6 +18,9 @@ use std::sync::Arc;
 pub(crate) const DEPTH: usize = 64;
 /// How many values one file may hold, after its aliases are expanded.
 pub(crate) const NODES: usize = 100_000;
+
+/// How many bytes of text the aliases of one file may repeat.
+const TEXT: usize = 4 << 20;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
@@ -55,6 +59,7 @@ impl Problem {
 #[derive(Default)]
 struct Budget {
     nodes: Cell<usize>,
+    text: Cell<usize>,
 }
 
 impl Budget {
@@ -65,6 +70,16 @@ impl Budget {
             return Ok(());
         }
         Err(Problem::new(at.clone(), format!("too large: a file may hold {NODES} values, aliases expanded")))
+    }
+
+    /// Texts that aliases repeat. Written once, they would cost what the file costs.
+    fn repeat(&self, text: usize, at: &Range<usize>) -> Result<(), Problem> {
+        let spent = self.text.get().saturating_add(text);
+        self.text.set(spent);
+        if spent <= TEXT {
+            return Ok(());
+        }
+        Err(Problem::new(at.clone(), "too large: the aliases of a file may repeat 4 MiB of text"))
     }
 
     fn depth(depth: usize, at: &Range<usize>) -> Result<(), Problem> {
@@ -95,11 +110,9 @@ pub(crate) fn parse(file: &Arc<File>, format: Format) -> Result<Node, Vec<Error>
         Some(root) if problems.is_empty() => {
             let mut masks = Vec::new();
             mask(&root, true, false, &mut masks);
-            for (alias, target) in aliases {
-                if masks.iter().any(|mask| mask.start == alias.start) {
-                    masks.push(target.start..target.end);
-                }
-            }
+            let hidden: HashSet<u32> = masks.iter().map(|mask| mask.start).collect();
+            let targets = aliases.into_iter().filter(|(alias, _)| hidden.contains(&alias.start));
+            masks.extend(targets.map(|(_, target)| target.start..target.end));
             file.mask(masks);
             Ok(root)
         }

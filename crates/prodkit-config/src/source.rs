@@ -41,6 +41,8 @@ pub(crate) struct File {
     pub(crate) path: PathBuf,
     pub(crate) text: String,
     lines: Vec<u32>,
+    /// How many characters come before each block of bytes: columns of a long line must not cost its length.
+    blocks: Vec<u32>,
     masks: OnceLock<Vec<Range<u32>>>,
 }
 
@@ -120,7 +122,13 @@ impl File {
     pub(crate) fn new(order: usize, path: PathBuf, text: String) -> Self {
         let starts = text.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(i, _)| offset(i + 1));
         let lines = std::iter::once(0).chain(starts).collect();
-        Self { order, path, text, lines, masks: OnceLock::new() }
+        let blocks = text.as_bytes().chunks(BLOCK).scan(0, |before, block| {
+            let here = *before;
+            *before += characters(block);
+            Some(here)
+        });
+        let blocks = blocks.collect();
+        Self { order, path, text, lines, blocks, masks: OnceLock::new() }
     }
 
     /// A span whose ends are forced onto character boundaries inside the text: parsers are not trusted.
@@ -147,9 +155,18 @@ impl File {
 
     pub(crate) fn position(&self, at: u32) -> (usize, usize) {
         let line = self.line_of(at);
-        let start = self.lines.get(line).copied().unwrap_or(0) as usize;
-        let before = self.text.get(start..at as usize).unwrap_or_default();
-        (line + 1, before.chars().count() + 1)
+        let start = self.lines.get(line).copied().unwrap_or(0);
+        let column = self.characters_before(at).saturating_sub(self.characters_before(start));
+        (line + 1, column as usize + 1)
+    }
+
+    fn characters_before(&self, at: u32) -> u32 {
+        let at = at as usize;
+        let block = at / BLOCK;
+        let before = self.blocks.get(block).copied();
+        let rest = self.text.as_bytes().get(block * BLOCK..at).unwrap_or_default();
+        // A file that ends with a full block has no block behind it.
+        before.unwrap_or_else(|| characters(self.text.as_bytes())) + characters(rest)
     }
 
     fn line_range(&self, line: usize) -> Range<usize> {
@@ -162,31 +179,41 @@ impl File {
     /// Remembers which bytes may hold a secret. Called once, when the file has been parsed.
     pub(crate) fn mask(&self, mut ranges: Vec<Range<u32>>) {
         ranges.sort_by_key(|range| range.start);
+        let mut apart: Vec<Range<u32>> = Vec::new();
+        for range in ranges {
+            match apart.last_mut() {
+                Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
+                _ => apart.push(range),
+            }
+        }
         // A second call would be a second parse of the same file, with the same outcome.
-        let _ = self.masks.set(ranges);
+        let _ = self.masks.set(apart);
     }
 
-    fn masks(&self) -> &[Range<u32>] {
-        self.masks.get().map_or(&[], Vec::as_slice)
+    /// The masks that touch a range, in order and apart from each other.
+    fn masks(&self, within: &Range<u32>) -> &[Range<u32>] {
+        let masks = self.masks.get().map_or(&[][..], Vec::as_slice);
+        let first = masks.partition_point(|mask| mask.end <= within.start);
+        let end = masks.partition_point(|mask| mask.start < within.end);
+        masks.get(first..end).unwrap_or_default()
     }
 
     pub(crate) fn is_masked(&self, at: u32) -> bool {
-        self.masks().iter().any(|range| range.contains(&at))
+        !self.masks(&(at..at.saturating_add(1))).is_empty()
     }
 }
 
 impl Span {
     /// The line with a caret under the span, everything that may be secret replaced by `***`.
     pub(crate) fn excerpt(&self, also_masked: &[Span]) -> String {
-        let Self { file, .. } = self;
-        let more = also_masked.iter().filter(|span| Arc::ptr_eq(&span.file, file));
-        let masks: Vec<Range<u32>> =
-            file.masks().iter().cloned().chain(more.map(|span| span.start..span.end)).collect();
-        self.render(&masks)
+        let near: Vec<&Span> =
+            also_masked.iter().filter(|span| Arc::ptr_eq(&span.file, &self.file)).collect();
+        self.render(|at| near.iter().any(|span| (span.start..span.end).contains(&at)))
     }
 
-    /// The line of a syntax error. Nothing is known about its structure, so it is shown only when its
-    /// text cannot be a secret: a `key: value` line, whose key and parents do not look like one.
+    /// The line of a syntax error. Nothing is known about its meaning, so it is shown only when it is a `key: value`
+    /// line whose key and parents do not look like a secret's, and then without the words of the value: what is wrong
+    /// is the punctuation.
     pub(crate) fn careful_excerpt(&self) -> Option<String> {
         let Self { file, .. } = self;
         let line = file.line_of(self.start);
@@ -207,27 +234,36 @@ impl Span {
                 }
             }
         }
-        Some(self.render(&[]))
+        let value = file.line_range(line).start + shown.find([':', '=']).unwrap_or(0);
+        Some(self.render(|at| {
+            let byte = file.text.as_bytes().get(at as usize).copied().unwrap_or_default();
+            at as usize > value && (byte.is_ascii_alphanumeric() || !byte.is_ascii())
+        }))
     }
 
-    fn render(&self, masks: &[Range<u32>]) -> String {
+    fn render(&self, also_masked: impl Fn(u32) -> bool) -> String {
+        // Characters shown before the caret, and in all.
         const BEFORE: usize = 60;
         const WIDTH: usize = 120;
         let Self { file, start, end } = self;
+        let (from, to) = (*start as usize, *end as usize);
         let line = file.line_of(*start);
         let range = file.line_range(line);
-        let (from, to) = (*start as usize, *end as usize);
+        let window = file.floor(from.saturating_sub(BEFORE * 4)).max(range.start)
+            ..file.floor(from + WIDTH * 4).min(range.end);
+        let masks = file.masks(&(offset(window.start)..offset(window.end)));
         let mut out: Vec<char> = Vec::new();
         let (mut caret, mut tail, mut masked) = (None, None, false);
-        for (at, c) in file.text.get(range.clone()).unwrap_or_default().char_indices() {
-            let at = range.start + at;
+        for (at, c) in file.text.get(window.clone()).unwrap_or_default().char_indices() {
+            let at = window.start + at;
             if at >= from && caret.is_none() {
                 caret = Some(out.len());
             }
             if at >= to && tail.is_none() {
                 tail = Some(out.len());
             }
-            let hidden = masks.iter().any(|mask| mask.contains(&offset(at)));
+            let at = offset(at);
+            let hidden = masks.iter().any(|mask| mask.contains(&at)) || also_masked(at);
             match (hidden, masked) {
                 (true, false) => out.extend(['*', '*', '*']),
                 (true, true) => {}
@@ -237,20 +273,23 @@ impl Span {
         }
         let caret = caret.unwrap_or(out.len());
         let tail = tail.unwrap_or(out.len()).max(caret + 1);
-        let skip = if out.len() > WIDTH { caret.saturating_sub(BEFORE) } else { 0 };
-        let cut = out.len() - skip > WIDTH;
+        let long = out.len() > WIDTH || window != range;
+        let skip = if long { caret.saturating_sub(BEFORE) } else { 0 };
+        let lead = if skip > 0 || window.start > range.start { "…" } else { "" };
+        let more = if out.len() - skip > WIDTH || window.end < range.end { "…" } else { "" };
         let text: String = out.iter().skip(skip).take(WIDTH).collect();
-        let lead = if skip > 0 { "…" } else { "" };
         let number = (line + 1).to_string();
         let gutter = " ".repeat(number.len());
         let pad = " ".repeat(caret - skip + lead.chars().count());
         let carets = "^".repeat((tail - caret).min((skip + WIDTH).saturating_sub(caret).max(1)));
-        format!(
-            "  {number} | {lead}{}{}\n  {gutter} | {pad}{carets}",
-            text.trim_end(),
-            if cut { "…" } else { "" }
-        )
+        format!("  {number} | {lead}{}{more}\n  {gutter} | {pad}{carets}", text.trim_end())
     }
+}
+
+const BLOCK: usize = 1024;
+
+fn characters(bytes: &[u8]) -> u32 {
+    offset(bytes.iter().filter(|byte| **byte & 0xc0 != 0x80).count())
 }
 
 /// Files are at most 4 MiB, so an offset always fits.

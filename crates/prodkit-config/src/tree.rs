@@ -56,8 +56,8 @@ impl Tree {
 
     /// The values that are set, one per line with their origin: `server.port = 8080    # config.yaml:3:9`.
     ///
-    /// Values under a key that looks like a secret, and passwords in URLs, print as `***`. Use
-    /// [`Show::hiding`] for what only the types know.
+    /// Values under a key that looks like a secret, and passwords in URLs, print as `***`. Use [`Show::hiding`] for
+    /// what only the types know: load first, and show only what has loaded.
     pub fn show(&self) -> Show<'_> {
         Show { tree: self, hidden: BTreeSet::new() }
     }
@@ -87,10 +87,10 @@ impl PartialEq for Tree {
     }
 }
 
-// The derived form would print secrets.
+// No values: which of them are secrets, only the types know.
 impl fmt::Debug for Tree {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.leaves().map(|leaf| leaf.to_string())).finish()
+        f.debug_list().entries(self.leaves().map(|leaf| (leaf.path, leaf.origin))).finish()
     }
 }
 

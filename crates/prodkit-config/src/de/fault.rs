@@ -1,6 +1,6 @@
 //! What serde complains about, with the place added on the way up.
 
-use super::{De, Path, Value, sensitive};
+use super::{De, Path, Value, sensitive, spans};
 use crate::hint::suggestion;
 use crate::node::{Kind, Map, Node, push_key, settled};
 use crate::scalar::Form;
@@ -110,6 +110,10 @@ impl De<'_, '_> {
             Some(hint) => format!("expected {expected}, found {}; {hint}", found(self.value)),
             None => format!("expected {expected}, found {}", found(self.value)),
         };
+        if !matches!(self.value, Value::Scalar(..)) {
+            // A type that might have known secrets in there has not looked.
+            spans(self.value, self.origin, &mut self.run.seen.borrow_mut().secret_spans);
+        }
         self.says(reason, message)
     }
 

@@ -24,6 +24,7 @@ struct Composer<'a> {
 struct Anchor {
     node: Node,
     nodes: usize,
+    text: usize,
     height: usize,
 }
 
@@ -31,6 +32,7 @@ struct Anchor {
 struct Composed {
     node: Node,
     nodes: usize,
+    text: usize,
     height: usize,
 }
 
@@ -106,8 +108,12 @@ impl<'a> Composer<'a> {
         let (anchor, composed) = match event {
             Event::Scalar(text, style, anchor, tag) => {
                 let form = self.form(style, tag.as_deref(), &text, &at);
-                let node = Node::scalar(&*text, form, self.origin(at));
-                (anchor, Composed { node, nodes: 1, height: 0 })
+                // The parser says `~` where nothing is written, and that is not the same here.
+                let written =
+                    style != ScalarStyle::Plain || text != "~" || self.file.text.get(at.clone()) == Some("~");
+                let text = if written { &*text } else { "" };
+                let node = Node::scalar(text, form, self.origin(at));
+                (anchor, Composed { node, nodes: 1, text: text.len(), height: 0 })
             }
             Event::SequenceStart(_, anchor, tag) => {
                 Budget::depth(depth, &at)?;
@@ -122,30 +128,31 @@ impl<'a> Composer<'a> {
             _ => return Err(Problem::new(at, "expected a value")),
         };
         if anchor > 0 {
-            let Composed { node, nodes, height } = &composed;
-            self.anchors.insert(anchor, Anchor { node: node.clone(), nodes: *nodes, height: *height });
+            let Composed { ref node, nodes, text, height } = composed;
+            self.anchors.insert(anchor, Anchor { node: node.clone(), nodes, text, height });
         }
         Ok(composed)
     }
 
     fn alias(&mut self, id: usize, at: Range<usize>, depth: usize) -> Result<Composed, Problem> {
-        let Some(Anchor { node, nodes, height }) = self.anchors.get(&id) else {
+        let Some(Anchor { node, nodes, text, height }) = self.anchors.get(&id) else {
             return Err(Problem::new(at, "this alias stands for the value it is part of"));
         };
         self.budget.spend(*nodes, &at)?;
+        self.budget.repeat(*text, &at)?;
         Budget::depth((depth + height).saturating_sub(1), &at)?;
-        let (mut node, nodes, height) = (node.clone(), *nodes, *height);
+        let (mut node, nodes, text, height) = (node.clone(), *nodes, *text, *height);
         let target = std::mem::replace(&mut node.origin, self.origin(at));
         if let (Kind::Scalar { .. }, Some(alias), Some(target)) =
             (&node.kind, node.origin.span(), target.span())
         {
             self.aliases.push((alias.clone(), target.clone()));
         }
-        Ok(Composed { node, nodes, height })
+        Ok(Composed { node, nodes, text, height })
     }
 
     fn sequence(&mut self, at: Range<usize>, depth: usize) -> Result<Composed, Problem> {
-        let (mut items, mut nodes, mut height) = (Vec::new(), 1, 0);
+        let (mut items, mut nodes, mut text, mut height) = (Vec::new(), 1, 0, 0);
         loop {
             let begin = self.next(&at)?;
             if matches!(begin.0, Event::SequenceEnd) {
@@ -153,18 +160,21 @@ impl<'a> Composer<'a> {
             }
             let item = self.node(begin, depth + 1)?;
             nodes += item.nodes;
+            text += item.text;
             height = height.max(item.height);
             items.push(item.node);
         }
         Ok(Composed {
             node: Node { kind: Kind::Seq(items), origin: self.origin(first(at)) },
             nodes,
+            text,
             height: height + 1,
         })
     }
 
     fn mapping(&mut self, at: Range<usize>, depth: usize) -> Result<Composed, Problem> {
-        let (mut map, mut merges, mut nodes, mut height) = (Map::default(), Vec::new(), 1, 0);
+        let (mut map, mut merges) = (Map::default(), Vec::new());
+        let (mut nodes, mut text, mut height) = (1, 0, 0);
         loop {
             let (event, key_at) = self.next(&at)?;
             let (name, merge) = match event {
@@ -186,6 +196,7 @@ impl<'a> Composer<'a> {
             let begin = self.next(&at)?;
             let value = self.node(begin, depth + 1)?;
             nodes += value.nodes;
+            text += value.text;
             height = height.max(value.height);
             let mut node = value.node;
             if node.is_empty() {
@@ -204,7 +215,7 @@ impl<'a> Composer<'a> {
             self.merge(&mut map, merge);
         }
         let node = Node { kind: Kind::Map(map), origin: self.origin(first(at)) };
-        Ok(Composed { node, nodes, height: height + 1 })
+        Ok(Composed { node, nodes, text, height: height + 1 })
     }
 
     /// `<<: *base` and `<<: [*one, *two]`: keys written out win, then the earlier of the list.
@@ -288,6 +299,12 @@ fn range(origin: &Origin) -> Range<usize> {
 
 fn syntax(text: &str, error: &granit::ScanError) -> Problem {
     let at = error.marker().byte_offset().unwrap_or(text.len()).min(text.len());
+    if matches!(error.kind(), granit::ErrorKind::RecursionLimitExceeded) {
+        // The parser reads ahead and has a limit of its own, beyond this one.
+        return Budget::depth(usize::MAX, &(at..at))
+            .err()
+            .unwrap_or_else(|| Problem::new(at..at, "too deep"));
+    }
     let info = error.info();
     let line = text
         .as_bytes()

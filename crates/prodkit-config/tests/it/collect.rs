@@ -237,14 +237,35 @@ fn where_serde_buffers_a_warning_says_so() {
     assert_eq!(
         warnings,
         [
+            "adjacent.of: `Adjacent::Disk` is a struct variant of a tagged enum: unknown keys here are not noticed".into(),
             format!("flat: `Flat` uses `#[serde(flatten)]`{end}"),
             format!("tagged: `Tagged` is an internally tagged enum{end}"),
             format!("untagged[2]: read without a schema, as any value{end}"),
         ]
     );
-    // Adjacently tagged enums are not buffered: the tag is handed over first.
-    let found = paths::<Config>(&text.replace("{path: /}", "{path: /, pth: 1}"));
-    assert_eq!(found, ["adjacent.of.pth: unknown key `pth`; did you mean `path`?"]);
+}
+
+#[test]
+fn newtype_variants_of_an_adjacently_tagged_enum_stay_strict() {
+    #[derive(Deserialize, Debug)]
+    #[expect(dead_code, reason = "only read by serde")]
+    struct Config {
+        storage: Storage,
+    }
+    #[derive(Deserialize, Debug)]
+    #[serde(tag = "kind", content = "of")]
+    #[expect(dead_code, reason = "only read by serde")]
+    enum Storage {
+        Disk(Disk),
+    }
+    #[derive(Deserialize, Debug)]
+    #[expect(dead_code, reason = "only read by serde")]
+    struct Disk {
+        path: String,
+    }
+    // The tag is handed over first, wherever it is written.
+    let found = paths::<Config>("storage: {of: {path: /, pth: 1}, kind: Disk}\n");
+    assert_eq!(found, ["storage.of.pth: unknown key `pth`; did you mean `path`?"]);
 }
 
 #[test]

@@ -47,15 +47,13 @@ fn outputs<C: DeserializeOwned>(name: &str, text: &str, set: &[&str]) -> Vec<Str
             return outputs;
         }
     };
-    let mut secrets = Vec::new();
     match tree.load_one::<C>() {
         Ok(loaded) => {
             outputs.push(format!("{loaded:?}"));
-            secrets = loaded.secrets;
+            outputs.push(tree.show().hiding(loaded.secrets).to_string());
         }
         Err(errors) => outputs.extend([errors.to_string(), format!("{errors:?}")]),
     }
-    outputs.push(tree.show().hiding(secrets).to_string());
     outputs.push(format!("{tree:?}"));
     outputs
 }
@@ -136,6 +134,24 @@ fn typed_errors() {
 }
 
 #[test]
+fn shown_without_types() {
+    for text in [
+        "password: hunter2",
+        "url: http://user:hunter2@host/",
+        "nested: {credentials: {user: hunter2}}",
+        "common: &pw hunter2\npassword: *pw",
+        "base: &base {password: hunter2}\nother: {<<: *base}\nmore: *base",
+        "tokens: [hunter2, [hunter2]]",
+        "dsn: >\n  hunter2\n  hunter2",
+    ] {
+        let dir = Dir::with(&[("c.yaml", text.as_bytes())]);
+        let tree = Layers::new().file(dir.path("c.yaml")).read().unwrap();
+        let shown = tree.show().to_string();
+        assert!(shown.contains("***") && !shown.contains(CANARY), "{shown}");
+    }
+}
+
+#[test]
 fn syntax_errors() {
     for text in [
         "password: 'hunter2",
@@ -161,7 +177,7 @@ fn syntax_errors() {
 #[test]
 fn a_harmless_syntax_error_still_shows_its_line() {
     let outputs = outputs::<Config>("c.yaml", "port: 1\nhost: a: b\n", &[]);
-    assert!(outputs[1].contains("\n  2 | host: a: b\n    |       ^"), "{}", outputs[1]);
+    assert!(outputs[1].contains("\n  2 | host: ***: ***\n    |          ^"), "{}", outputs[1]);
 }
 
 #[test]
@@ -179,6 +195,10 @@ fn what_only_the_type_knows() {
     silent::<Typed>("c.yaml", "{motto: hunter2, list: [hunter2], port: x}");
     silent::<Typed>("c.yaml", "{motto: bad hunter2, list: [bad hunter2], port: x}");
     silent::<Typed>("c.yaml", "{motto: [hunter2], list: {a: hunter2}, port: x}");
+    silent::<Typed>("c.yaml", "{moto: hunter2, list: [], port: x}");
+    silent::<Typed>("c.yaml", "moto: hunter2");
+    silent::<Typed>("c.yaml", "moto: [hunter2, {a: hunter2}]");
+    silent::<Typed>("c.yaml", "motto: hunter2: x");
     let dir = Dir::with(&[("c.yaml", b"{motto: hunter2, list: [hunter2]}")]);
     let tree = Layers::new().file(dir.path("c.yaml")).read().unwrap();
     assert_eq!(tree.load_one::<Typed>().unwrap().secrets, ["list[0]", "motto"]);

@@ -45,18 +45,17 @@ fn each_gets_its_sections() {
 #[test]
 fn a_reserved_section_the_app_declares_is_known_to_both() {
     #[derive(Deserialize, Debug)]
-    #[expect(dead_code, reason = "only read by serde")]
     struct Config {
         server: Own,
     }
     #[derive(Deserialize, Debug)]
-    #[expect(dead_code, reason = "only read by serde")]
     struct Own {
         greeting: String,
         port: u16,
     }
     let loaded = load::<Config>("server: {port: 5, greeting: hi}\n").unwrap();
-    assert_eq!((loaded.settings.server.port, loaded.config.server.greeting.as_str()), (5, "hi"));
+    let Own { greeting, port } = loaded.config.server;
+    assert_eq!((loaded.settings.server.port, greeting.as_str(), port), (5, "hi", 5));
     assert_eq!(
         load::<Config>("server: {port: x, greeting: hi, prot: 1}\nnmae: x\n").unwrap_err(),
         [
