@@ -52,6 +52,8 @@ pub(crate) struct Draft<'s> {
     shape: &'s Shape,
     buf: Vec<u8>,
     keys: Vec<Key>,
+    /// Some of the keys are not those of a call site.
+    unplanned: bool,
     /// Where values must end.
     limit: usize,
     /// Whether what is written stands between quotes.
@@ -79,7 +81,7 @@ impl<'s> Draft<'s> {
     pub(crate) fn new(shape: &'s Shape) -> Self {
         let (buf, keys) = SPARE.try_with(Cell::take).unwrap_or_default();
         let limit = shape.max_line - TAIL;
-        Self { shape, buf, keys, limit, quoted: true, truncated: false }
+        Self { shape, buf, keys, unplanned: false, limit, quoted: true, truncated: false }
     }
 
     pub(crate) fn head(&mut self, level: Level, at: Duration) {
@@ -137,18 +139,21 @@ impl<'s> Draft<'s> {
 
     pub(crate) fn ids(&mut self, context: Option<TraceContext>) {
         let Some(context) = context else { return };
-        let [trace, span, flags]: [&[u8]; 3] = match self.shape.style {
-            Style::Json => [b",\"trace_id\":\"", b"\",\"span_id\":\"", b"\",\"trace_flags\":\""],
-            Style::Console => [b" trace_id=", b" span_id=", b" trace_flags="],
-        };
-        self.raw(trace);
-        self.raw(&context.trace_id().hex());
-        self.raw(span);
-        self.raw(&context.span_id().hex());
-        self.raw(flags);
-        self.raw(&context.flags().hex());
-        if self.shape.style == Style::Json {
-            self.raw(b"\"");
+        let (trace, span, flags) = (context.trace_id().hex(), context.span_id().hex(), context.flags().hex());
+        match self.shape.style {
+            Style::Json => {
+                // one copy of known length instead of seven
+                let mut ids = *b",\"trace_id\":\"................................\",\"span_id\":\"................\",\"trace_flags\":\"..\"";
+                ids[13..45].copy_from_slice(&trace);
+                ids[58..74].copy_from_slice(&span);
+                ids[91..93].copy_from_slice(&flags);
+                self.raw(&ids);
+            }
+            Style::Console => {
+                let parts: [&[u8]; 6] =
+                    [b" trace_id=", &trace, b" span_id=", &span, b" trace_flags=", &flags];
+                parts.into_iter().for_each(|part| self.raw(part));
+            }
         }
     }
 

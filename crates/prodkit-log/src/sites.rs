@@ -45,8 +45,8 @@ impl Site {
         let mut draft = Draft::new(shape);
         draft.origin(&Origin::of(metadata));
         let origin = draft.fields().0.into();
-        let fields = metadata.fields().iter().map(|field| Planned::new(shape, field.name())).collect();
-        Self { number: number(metadata), origin, fields }
+        let names: Vec<&str> = metadata.fields().iter().map(|field| field.name()).collect();
+        Self { number: number(metadata), origin, fields: Planned::all(shape, &names) }
     }
 }
 

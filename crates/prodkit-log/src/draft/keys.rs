@@ -50,24 +50,36 @@ pub(crate) struct Planned {
     text: Box<[u8]>,
     key: Key,
     redacted: bool,
+    /// No other field of the call site has this name.
+    unique: bool,
 }
 
 impl Planned {
-    /// `None` for a name that does not fit.
-    pub(crate) fn new(shape: &Shape, name: &str) -> Option<Self> {
-        let mut draft = Draft::new(shape);
-        let redacted = !draft.open(name, "");
-        let key = *draft.keys.first()?;
-        Some(Self { text: draft.buf.as_slice().into(), key, redacted })
+    /// For each name; `None` for one that does not fit.
+    pub(crate) fn all(shape: &Shape, names: &[&str]) -> Box<[Option<Self>]> {
+        let plan = |name: &&str| {
+            let mut draft = Draft::new(shape);
+            let redacted = !draft.open(name, "");
+            let key = *draft.keys.first()?;
+            Some(Self { text: draft.buf.as_slice().into(), key, redacted, unique: false })
+        };
+        let mut all: Box<[Option<Self>]> = names.iter().map(plan).collect();
+        let keys: Vec<Vec<u8>> = all.iter().flatten().map(|one| one.key.name(&one.text).to_vec()).collect();
+        for one in all.iter_mut().flatten() {
+            one.unique = keys.iter().filter(|key| *key == one.key.name(&one.text)).count() == 1;
+        }
+        all
     }
 }
 
 impl Draft<'_> {
     /// As [`open`](Self::open).
     pub(crate) fn open_planned(&mut self, planned: &Planned) -> bool {
-        let Planned { text, key, redacted } = planned;
+        let Planned { text, key, redacted, unique } = planned;
         let at = self.buf.len();
-        if self.holds(key.name(text)) {
+        // among the fields of one call site the names were compared before
+        let fresh = *unique && !self.unplanned;
+        if !fresh && self.holds(key.name(text)) {
             return false;
         }
         if self.keys.len() == MOST_FIELDS || at + text.len() + LEAST_VALUE > self.limit {
@@ -107,6 +119,7 @@ impl Draft<'_> {
         }
         self.raw(if json { b"\":" } else { b"=" });
         self.keys.push(key);
+        self.unplanned = true;
         if self.shape.redacted.holds(name) {
             self.raw(if json { b"\"***\"" } else { b"***" });
             return false;
@@ -128,6 +141,7 @@ impl Draft<'_> {
             }
             self.raw(&buf[key.field..end]);
             self.keys.push(key.moved(key.field, at));
+            self.unplanned = true;
         }
     }
 
