@@ -5,17 +5,16 @@ pub(crate) mod metrics;
 pub(crate) mod traces;
 
 use crate::span::{Attributes, Value};
-use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value};
+use opentelemetry_proto::tonic::common::v1::{
+    AnyValue, ArrayValue, InstrumentationScope, KeyValue, any_value,
+};
 use std::borrow::Cow;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Who made the spans and points that are not of another library.
-pub(crate) fn scope() -> InstrumentationScope {
-    InstrumentationScope {
-        name: "prodkit".to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        ..InstrumentationScope::default()
-    }
+/// The scope of the library that made something; our own has a version.
+pub(crate) fn scope(name: &str) -> InstrumentationScope {
+    let version = if name == "prodkit" { env!("CARGO_PKG_VERSION").to_owned() } else { String::new() };
+    InstrumentationScope { name: name.to_owned(), version, ..InstrumentationScope::default() }
 }
 
 pub(crate) fn attributes(attributes: &Attributes) -> Vec<KeyValue> {
@@ -23,13 +22,20 @@ pub(crate) fn attributes(attributes: &Attributes) -> Vec<KeyValue> {
 }
 
 pub(crate) fn attribute((key, value): &(Cow<'static, str>, Value)) -> KeyValue {
-    let value = match value {
+    pair(key, self::value(value))
+}
+
+fn value(value: &Value) -> any_value::Value {
+    match value {
         Value::Bool(value) => any_value::Value::BoolValue(*value),
         Value::F64(value) => any_value::Value::DoubleValue(*value),
         Value::I64(value) => any_value::Value::IntValue(*value),
+        Value::List(values) => {
+            let values = values.iter().map(|value| AnyValue { value: Some(self::value(value)) }).collect();
+            any_value::Value::ArrayValue(ArrayValue { values })
+        }
         Value::Str(value) => any_value::Value::StringValue(value.to_string()),
-    };
-    pair(key, value)
+    }
 }
 
 pub(crate) fn text(key: &str, value: &str) -> KeyValue {

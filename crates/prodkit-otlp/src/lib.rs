@@ -78,6 +78,7 @@ mod end;
 mod endpoint;
 mod error;
 mod layer;
+pub mod otel;
 mod otlp;
 mod outage;
 mod pipeline;

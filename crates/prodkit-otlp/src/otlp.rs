@@ -81,6 +81,13 @@ impl Otlp {
         Layer::new(self.lanes.traces.clone(), self.lanes.logs.clone())
     }
 
+    /// A provider for code that traces through the `opentelemetry` API: see [`otel`](crate::otel). Not set anywhere:
+    /// that is up to whoever owns the process ([`opentelemetry::global::set_tracer_provider`]).
+    #[must_use]
+    pub fn tracer_provider(&self) -> opentelemetry_sdk::trace::SdkTracerProvider {
+        crate::otel::tracer_provider(self.spans(), self.sampler())
+    }
+
     /// What became of everything offered so far.
     #[must_use]
     pub fn stats(&self) -> Stats {

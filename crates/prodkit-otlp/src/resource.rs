@@ -81,7 +81,7 @@ impl Resource {
     pub fn service_name(&self) -> Option<&str> {
         match self.value("service.name")? {
             Value::Str(name) => Some(name),
-            Value::Bool(_) | Value::F64(_) | Value::I64(_) => None,
+            Value::Bool(_) | Value::F64(_) | Value::I64(_) | Value::List(_) => None,
         }
     }
 

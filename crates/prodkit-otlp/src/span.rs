@@ -2,6 +2,7 @@
 
 use prodkit_trace::{SpanId, TraceContext};
 use std::borrow::Cow;
+use std::mem::size_of;
 use std::time::SystemTime;
 
 /// One piece of work that has ended.
@@ -29,6 +30,8 @@ pub struct Span {
     pub parent: Option<SpanId>,
     /// Whether the parent is in another process. Without meaning where there is no parent.
     pub parent_is_remote: bool,
+    /// The instrumentation scope: the library that made the span. Default: `prodkit`.
+    pub scope: Cow<'static, str>,
     /// Its role. Default: internal.
     pub kind: SpanKind,
     /// A name of low cardinality: a route, never a path.
@@ -64,6 +67,8 @@ pub enum Value {
     F64(f64),
     /// A whole number.
     I64(i64),
+    /// Several values.
+    List(Vec<Value>),
     /// Text.
     Str(Cow<'static, str>),
 }
@@ -121,6 +126,7 @@ impl Span {
             trace_state: String::new(),
             parent: None,
             parent_is_remote: false,
+            scope: Cow::Borrowed("prodkit"),
             kind: SpanKind::default(),
             name: name.into(),
             start,
@@ -202,5 +208,16 @@ impl From<String> for Value {
 impl From<Cow<'static, str>> for Value {
     fn from(value: Cow<'static, str>) -> Self {
         Self::Str(value)
+    }
+}
+
+impl Value {
+    /// The memory behind it, roughly, static text counted like owned.
+    pub(crate) fn weigh(&self) -> usize {
+        match self {
+            Self::Bool(_) | Self::F64(_) | Self::I64(_) => 0,
+            Self::List(values) => values.iter().map(|value| size_of::<Self>() + value.weigh()).sum(),
+            Self::Str(text) => text.len(),
+        }
     }
 }

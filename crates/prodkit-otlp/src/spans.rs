@@ -1,7 +1,7 @@
 //! The way in for finished spans.
 
 use crate::queue::{Queue, Weigh};
-use crate::span::{Attributes, Value};
+use crate::span::Attributes;
 use crate::{Span, Status};
 use std::fmt;
 use std::mem::size_of;
@@ -61,11 +61,8 @@ impl Weigh for Span {
     }
 }
 
-/// The memory of attributes, static text counted like owned.
+/// The memory of attributes, roughly.
 pub(crate) fn attributes(attributes: &Attributes) -> usize {
-    let text = attributes.iter().map(|(name, value)| match value {
-        Value::Str(text) => name.len() + text.len(),
-        Value::Bool(_) | Value::F64(_) | Value::I64(_) => name.len(),
-    });
-    text.sum::<usize>() + size_of_val(attributes.as_slice())
+    let values: usize = attributes.iter().map(|(name, value)| name.len() + value.weigh()).sum();
+    values + size_of_val(attributes.as_slice())
 }

@@ -61,7 +61,7 @@ impl std::fmt::Display for Why {
 pub(crate) enum Transport {
     #[cfg(feature = "grpc")]
     Grpc(grpc::Transport),
-    Http(http::Transport),
+    Http(Box<http::Transport>),
 }
 
 impl Transport {
@@ -73,7 +73,7 @@ impl Transport {
         }
         #[cfg(not(feature = "grpc"))]
         let _ = kind;
-        Self::Http(http::Transport::new(target.uri, headers, timeout))
+        Self::Http(Box::new(http::Transport::new(target.uri, headers, timeout)))
     }
 
     /// One attempt; bounded by the timeout of the transport.

@@ -1,9 +1,9 @@
 //! Log records.
 
-use super::{attributes, nanos};
+use super::{attributes, nanos, scope};
 use crate::layer::Record;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, any_value};
+use opentelemetry_proto::tonic::common::v1::{AnyValue, any_value};
 use opentelemetry_proto::tonic::logs::v1::{self as proto, SeverityNumber};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ pub(crate) fn request(resource: &Resource, records: &[Record]) -> ExportLogsServ
         scopes.entry(&record.target).or_default().push(self::record(record));
     }
     let scope_logs = scopes.into_iter().map(|(target, log_records)| proto::ScopeLogs {
-        scope: Some(InstrumentationScope { name: target.to_owned(), ..InstrumentationScope::default() }),
+        scope: Some(scope(target)),
         log_records,
         schema_url: String::new(),
     });

@@ -17,7 +17,7 @@ pub(crate) fn request(resource: &Resource, snapshot: &Snapshot) -> (ExportMetric
     let time = nanos(snapshot.taken);
     let points = snapshot.families.iter().map(|family| family.points.len() as u64).sum();
     let scope_metrics = proto::ScopeMetrics {
-        scope: Some(scope()),
+        scope: Some(scope("prodkit")),
         metrics: snapshot.families.iter().map(|family| metric(family, time)).collect(),
         schema_url: String::new(),
     };

@@ -6,16 +6,21 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{self as proto, SpanFlags, span, status::StatusCode};
 use prodkit_trace::{SpanId, TraceContext, TraceId};
+use std::collections::BTreeMap;
 
 pub(crate) fn request(resource: &Resource, spans: &[Span]) -> ExportTraceServiceRequest {
-    let scope_spans = proto::ScopeSpans {
-        scope: Some(scope()),
-        spans: spans.iter().map(self::span).collect(),
+    let mut scopes: BTreeMap<&str, Vec<proto::Span>> = BTreeMap::new();
+    for span in spans {
+        scopes.entry(&span.scope).or_default().push(self::span(span));
+    }
+    let scope_spans = scopes.into_iter().map(|(name, spans)| proto::ScopeSpans {
+        scope: Some(scope(name)),
+        spans,
         schema_url: String::new(),
-    };
+    });
     let resource_spans = proto::ResourceSpans {
         resource: Some(resource.clone()),
-        scope_spans: vec![scope_spans],
+        scope_spans: scope_spans.collect(),
         schema_url: String::new(),
     };
     ExportTraceServiceRequest { resource_spans: vec![resource_spans] }

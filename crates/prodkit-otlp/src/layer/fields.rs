@@ -144,6 +144,7 @@ fn text(value: Value) -> String {
         Value::Bool(value) => value.to_string(),
         Value::F64(value) => value.to_string(),
         Value::I64(value) => value.to_string(),
+        Value::List(values) => format!("{values:?}"),
         Value::Str(value) => value.into_owned(),
     }
 }

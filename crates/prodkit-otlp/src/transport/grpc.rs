@@ -69,6 +69,10 @@ fn failure(status: &Status) -> Attempt {
         false => Why::Code(status.code() as i32),
     };
     match status.code() {
+        // tonic's own word for an answer over the limit, which it gives a code that may be repeated
+        Code::OutOfRange if status.message().starts_with("Error, decoded message length too large") => {
+            Attempt::Refused(Why::TooLarge)
+        }
         Code::Aborted
         | Code::Cancelled
         | Code::DataLoss

@@ -35,17 +35,17 @@ async fn spans_arrive() {
 async fn answers_mean_what_they_mean_over_http() {
     let partial = ExportTracePartialSuccess { rejected_spans: 3, error_message: String::new() };
     let partial = ExportTraceServiceResponse { partial_success: Some(partial) }.encode_to_vec();
-    for (behaviour, exported) in [
-        (Behaviour::Body(partial.into()), 7),
-        (Behaviour::Body(vec![0xff; 50].into()), 10),
-        (Behaviour::Body(vec![0; (4 << 20) + 1].into()), 0),
-        (Behaviour::status(400), 0),
+    for (name, behaviour, exported) in [
+        ("partial", Behaviour::Body(partial.into()), 7),
+        ("garbage", Behaviour::Body(vec![0xff; 50].into()), 10),
+        ("huge", Behaviour::Body(vec![0; (4 << 20) + 1].into()), 0),
+        ("refused", Behaviour::status(400), 0),
     ] {
         let collector = FakeCollector::start();
-        collector.behave(behaviour.clone());
+        collector.behave(behaviour);
         let traces = ten(&collector).shutdown(AMPLE).await.stats.traces;
-        assert_eq!((traces.exported, traces.failed), (exported, 10 - exported), "{behaviour:?}");
-        assert_eq!(collector.received().len(), 1, "{behaviour:?}");
+        assert_eq!((traces.exported, traces.failed), (exported, 10 - exported), "{name}");
+        assert_eq!(collector.received().len(), 1, "{name}");
     }
 }
 

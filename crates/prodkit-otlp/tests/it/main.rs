@@ -12,6 +12,7 @@ mod delivered;
 #[cfg(feature = "grpc")]
 mod grpc;
 mod lines;
+mod otel;
 mod retry;
 mod shutdown;
 
