@@ -105,8 +105,9 @@ impl<B: Body<Error: Into<BoxError>>> Body for ObservedBody<B> {
             }
             record.bytes_out += data.len() as u64;
         }
-        // hyper does not ask for more than was declared
-        let complete = this.declared.is_some_and(|declared| record.bytes_out >= declared);
+        // hyper asks for no more than was declared, and for nothing after trailers
+        let complete =
+            frame.is_trailers() || this.declared.is_some_and(|declared| record.bytes_out >= declared);
         if complete
             || (this.rest.is_empty()
                 && this.body.as_ref().as_pin_ref().is_none_or(|body| body.is_end_stream()))

@@ -95,10 +95,11 @@ where
                 }
             }
         };
-        // the service's future is dropped here, within its trace
-        let scope = record.context.enter();
-        this.state.set(State::Done);
-        drop(scope);
+        {
+            // the service's future is dropped here: within its trace, and with whatever it does then
+            let _scope = record.context.enter();
+            let _ = caught(|| this.state.set(State::Done));
+        }
         let (Some(refusal), Some(mut record)) = (refusal, this.record.take()) else { return Poll::Pending };
         record.error = refusal.error;
         let mut response = problem(refusal.status, &record);
@@ -111,12 +112,12 @@ fn answered<B: http_body::Body>(
     record: &mut Option<Record>,
     mut response: Response<B>,
 ) -> Response<ObservedBody<B>> {
-    let empty = response.body().is_end_stream();
+    let length = response.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    let empty = length == Some(0) || response.body().is_end_stream();
     let record = record.take().map(|mut record| {
         settle(&mut record, &mut response, empty, Outcome::Completed);
         record
     });
-    let length = response.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     response.map(|body| ObservedBody::new(body, record, length))
 }
 

@@ -124,18 +124,20 @@ async fn a_body_declared_too_large_is_answered_413_at_once() {
     server.ends_clean().await;
 }
 
-/// A client that sends all of its body before it reads must not have the answer reset under it.
+/// Were the socket just closed, the next bytes would reset it, and the answer with it where it was not read yet.
 #[tokio::test]
-async fn the_answer_reaches_a_client_that_is_still_sending() {
+async fn a_client_that_is_still_sending_is_not_reset() {
     let witness = Arc::<Witness>::default();
     let server = Server::start(observed_echo(&witness), patient().body_bytes(10)).await;
-    let body = vec![b'x'; 1 << 20];
+    let part = vec![b'x'; 64 << 10];
+    let mut client = server.connect().await;
+    client.send(format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", 20 * part.len())).await;
+    assert_eq!(status(&client.response().await.0), 413);
     for _ in 0..20 {
-        let mut client = server.connect().await;
-        client.send(format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", body.len())).await;
-        client.send(&body).await;
-        assert_eq!(status(&client.response().await.0), 413);
+        client.send(&part).await;
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
+    drop(client);
     server.ends_clean().await;
 }
 

@@ -1,12 +1,12 @@
 //! What the layer sees, counts and says.
 
-use crate::support::{Answer, Seen, Server, Witness, header, status, stream_of, text};
+use crate::support::{Answer, Seen, Server, Witness, header, http2, status, stream_of, text, within};
 use axum::Router;
 use axum::extract::MatchedPath;
 use axum::routing::get;
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::{BodyExt as _, StreamBody};
+use http_body_util::{BodyExt as _, Empty, StreamBody};
 use prodkit_http::{Body, BoxError, Limits, Outcome, Service, set_route};
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
@@ -245,5 +245,32 @@ async fn what_the_client_sends_is_bounded() {
     assert_eq!((seen[0].path.len(), seen[0].user_agent.as_ref().map(String::len)), (2048, Some(256)));
     assert_eq!(seen[0].request_id, seen[0].trace_id);
     assert_eq!(seen[1].user_agent, None);
+    server.ends_clean().await;
+}
+
+/// As gRPC answers: data, then trailers, and nothing is asked after those.
+#[tokio::test]
+async fn a_response_with_trailers_ends_with_them() {
+    let witness = Arc::<Witness>::default();
+    let observed = witness.observe().layer(tower::service_fn(async |_: Request<Body>| {
+        let mut trailers = http::HeaderMap::new();
+        trailers.insert("grpc-status", http::HeaderValue::from_static("0"));
+        let mut frames =
+            vec![http_body::Frame::trailers(trailers), http_body::Frame::data(Bytes::from_static(b"one"))];
+        let body = StreamBody::new(stream_of(move |_| {
+            std::task::Poll::Ready(frames.pop().map(Ok::<_, Infallible>))
+        }));
+        Ok::<_, Infallible>(Response::new(body))
+    }));
+    let server = Server::start(Service::new(observed), Limits::default()).await;
+    let (mut client, _connection) = http2::<Empty<Bytes>>(&server).await;
+    let request = Request::get("http://test/").body(Empty::new()).expect("a request");
+    let response = within("response", client.send_request(request)).await.expect("answered");
+    let body = response.into_body().collect().await.expect("a body");
+    assert_eq!(body.trailers().and_then(|trailers| trailers.get("grpc-status")).expect("trailers"), "0");
+    let seen = witness.exchange().await;
+    assert_eq!((seen.outcome, seen.bytes_out), (Some(Outcome::Completed), 3));
+    assert_eq!(seen.version, "HTTP/2.0");
+    drop(client);
     server.ends_clean().await;
 }

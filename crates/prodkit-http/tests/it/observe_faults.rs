@@ -97,6 +97,27 @@ async fn a_body_that_fails_or_panics_ends_the_response_early() {
     }
 }
 
+/// A future that has missed its deadline is dropped, and may panic even then.
+#[tokio::test]
+async fn a_panic_while_the_service_is_dropped_changes_nothing() {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            assert!(std::thread::panicking(), "in drop");
+        }
+    }
+    let witness = Arc::<Witness>::default();
+    let observe = witness.observe().timeout(Duration::from_millis(50));
+    let observed = observe.layer(tower::service_fn(async |_: Request<Body>| {
+        let _bomb = Bomb;
+        std::future::pending::<Result<Response<http_body_util::Full<Bytes>>, Infallible>>().await
+    }));
+    let server = Server::start(Service::new(observed), Limits::default()).await;
+    let (head, _) = server.connect().await.get("/").await;
+    assert_eq!((status(&head), witness.exchange().await.outcome), (503, Some(Outcome::TimedOut)));
+    server.ends_clean().await;
+}
+
 #[tokio::test]
 async fn a_deadline_that_passes_while_the_body_is_awaited_is_the_clients() {
     let witness = Arc::<Witness>::default();
