@@ -80,6 +80,9 @@ impl<T: Send + Sync + 'static> Live<T> {
     /// The future waits while a change of what it derives from stands prepared, and builds again if the value has
     /// moved meanwhile. Cancel-safe: dropping it drops what it was building.
     ///
+    /// A closure that captures something is written `move |value| { let x = x.clone(); async move { .. } }`: an `async`
+    /// closure lends its captures to its future, which here outlives the call.
+    ///
     /// ```
     /// use prodkit_live::Live;
     /// use std::sync::Arc;

@@ -142,12 +142,12 @@ impl Graph {
         }
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, not(loom)))]
     pub(crate) fn children_of(&self, id: Id) -> usize {
         self.entries.get(&id).map_or(0, |entry| entry.children.len())
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, not(loom)))]
     pub(crate) fn knows(&self, id: Id) -> bool {
         self.entries.contains_key(&id)
     }

@@ -54,6 +54,6 @@ impl<T: Send + Sync + 'static> Updater<T> {
 
 impl<T: fmt::Debug> fmt::Debug for Updater<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Updater").field(&self.live.get()).finish()
+        f.debug_tuple("Updater").field(&self.live.load()).finish()
     }
 }

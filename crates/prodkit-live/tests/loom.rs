@@ -135,6 +135,19 @@ fn a_resource_that_is_derived_during_a_commit_is_not_left_behind() {
 }
 
 #[test]
+fn a_resource_of_a_value_that_a_commit_is_yet_to_compute_is_not_left_behind() {
+    model(2, || {
+        let (updater, live) = Live::channel(1);
+        let prepared = block_on(updater.prepare(2)).unwrap();
+        let late = live.map(|n| n * 10);
+        let committer = thread::spawn(move || prepared.commit());
+        let resource = block_on(late.try_map(|n| async move { Ok::<u32, String>(*n + 1) })).unwrap();
+        committer.join().unwrap();
+        assert_eq!(*resource.get(), 21);
+    });
+}
+
+#[test]
 fn two_writers_of_one_pair_take_turns() {
     model(2, || {
         let ((left, live_left), (right, live_right)) = (Live::channel(1), Live::channel(1));

@@ -309,7 +309,6 @@ proptest! {
 
     #[test]
     fn whatever_happens_readers_see_what_the_model_says(ops in vec(op(), 0..60)) {
-        // The panics are part of the game; their backtraces are not worth printing.
         let mut world = World::new();
         for op in ops {
             world.run(op);

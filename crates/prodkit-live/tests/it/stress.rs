@@ -9,6 +9,15 @@ use std::{
 
 const COMMITS: u64 = 100_000;
 
+/// Tells the readers to come to an end, also when the writer fails.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
 #[test]
 fn pairs_agree_at_every_instant() {
     let (left_updater, left) = Live::channel(0_u64);
@@ -62,6 +71,7 @@ fn pairs_agree_at_every_instant() {
             }
         });
 
+        let ends = Ends(&done);
         for n in 1..=COMMITS {
             let change =
                 Change::all([left_updater.stage(n), right_updater.stage(n), whole_updater.stage((n, !n))]);
@@ -70,7 +80,7 @@ fn pairs_agree_at_every_instant() {
                 Err(_) => assert_eq!(n % 10, 7),
             }
         }
-        done.store(true, Ordering::Release);
+        drop(ends);
     });
 }
 
