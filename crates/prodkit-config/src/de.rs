@@ -372,7 +372,7 @@ pub(crate) fn spans(value: Value<'_>, origin: &Origin, into: &mut Vec<Span>) {
         Value::Scalar(..) => into.extend(origin.span().cloned()),
         Value::Seq(items) => items.iter().for_each(|item| spans(Value::of(item), &item.origin, into)),
         Value::Map(map) => {
-            map.iter().for_each(|entry| spans(Value::of(&entry.node), &entry.node.origin, into))
+            map.iter().for_each(|entry| spans(Value::of(&entry.node), &entry.node.origin, into));
         }
     }
 }

@@ -37,7 +37,7 @@ fn distance(a: &[char], b: &[char]) -> usize {
 }
 
 /// "; did you mean `port`?", or the list of what is known.
-pub(crate) fn suggestion<'a>(name: &str, known: &[&'a str]) -> String {
+pub(crate) fn suggestion(name: &str, known: &[&str]) -> String {
     const LISTED: usize = 12;
     if let Some(nearest) = nearest(name, known.iter().copied()) {
         return format!("; did you mean `{nearest}`?");

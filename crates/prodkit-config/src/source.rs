@@ -206,8 +206,13 @@ impl File {
 impl Span {
     /// The line with a caret under the span, everything that may be secret replaced by `***`.
     pub(crate) fn excerpt(&self, also_masked: &[Span]) -> String {
-        let near: Vec<&Span> =
-            also_masked.iter().filter(|span| Arc::ptr_eq(&span.file, &self.file)).collect();
+        // No more than one line around the place is drawn.
+        let near = |span: &&Span| {
+            Arc::ptr_eq(&span.file, &self.file)
+                && span.start <= self.start.saturating_add(AROUND)
+                && span.end.saturating_add(AROUND) >= self.start
+        };
+        let near: Vec<&Span> = also_masked.iter().filter(near).collect();
         self.render(|at| near.iter().any(|span| (span.start..span.end).contains(&at)))
     }
 
@@ -242,9 +247,6 @@ impl Span {
     }
 
     fn render(&self, also_masked: impl Fn(u32) -> bool) -> String {
-        // Characters shown before the caret, and in all.
-        const BEFORE: usize = 60;
-        const WIDTH: usize = 120;
         let Self { file, start, end } = self;
         let (from, to) = (*start as usize, *end as usize);
         let line = file.line_of(*start);
@@ -287,6 +289,11 @@ impl Span {
 }
 
 const BLOCK: usize = 1024;
+/// Characters shown before the caret, and in all.
+const BEFORE: usize = 60;
+const WIDTH: usize = 120;
+/// More bytes than that takes on either side.
+const AROUND: u32 = 1024;
 
 fn characters(bytes: &[u8]) -> u32 {
     offset(bytes.iter().filter(|byte| **byte & 0xc0 != 0x80).count())

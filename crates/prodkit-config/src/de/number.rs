@@ -9,7 +9,7 @@ use std::fmt::Display;
 macro_rules! integers {
     ($($method:ident $visit:ident $type:ty),*) => {$(
         fn $method<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Fault> {
-            visitor.$visit(self.whole::<$type>(<$type>::MIN, <$type>::MAX)?)
+            visitor.$visit(self.whole::<$type>(&<$type>::MIN, &<$type>::MAX)?)
         }
     )*};
 }
@@ -18,8 +18,8 @@ pub(super) use integers;
 impl De<'_, '_> {
     pub(super) fn whole<T: TryFrom<i128> + TryFrom<u128> + Display>(
         &self,
-        min: T,
-        max: T,
+        min: &T,
+        max: &T,
     ) -> Result<T, Fault> {
         let expected = format!("a whole number from {min} to {max}");
         let Value::Scalar(text, form) = self.value else { return Err(self.expected(&expected, None)) };
