@@ -97,6 +97,8 @@ where
         with_open(cx.span(id), |open| {
             if open.span.links.len() < LIMIT {
                 open.span.links.push(context);
+            } else {
+                open.span.dropped_links += 1;
             }
         });
     }

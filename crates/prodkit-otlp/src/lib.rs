@@ -61,7 +61,8 @@
 //!
 //! # When not to use it
 //!
-//! - In a process that must not have a thread more: there is one, named `prodkit-otlp`, wherever anything is exported.
+//! - In a process that must not have a thread more: there is one, named `prodkit-otlp`, wherever anything is exported,
+//!   and up to two of that name while host names are resolved.
 //! - To keep telemetry across a restart: nothing is written to disk. Run a collector beside the process for that.
 //! - For TLS to the collector: not yet; `https` endpoints are refused.
 //!

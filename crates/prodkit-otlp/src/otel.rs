@@ -132,6 +132,7 @@ pub fn span(data: SpanData) -> Option<Span> {
             dropped_attributes: event.dropped_attributes_count,
         })
         .collect();
+    span.dropped_links = data.links.dropped_count;
     span.links = data.links.links.iter().filter_map(|link| trace_context(&link.span_context)).collect();
     span.status = match data.status {
         OtelStatus::Unset => Status::Unset,

@@ -27,11 +27,11 @@ impl Resource {
     /// A resource of a name and nothing detected.
     #[must_use]
     pub fn new(service_name: impl Into<String>) -> Self {
+        // not the SDK of the OpenTelemetry project, and not to be taken for it
         let sdk = [
-            ("telemetry.sdk.name", Value::from("opentelemetry")),
+            ("telemetry.sdk.name", Value::from("prodkit")),
             ("telemetry.sdk.language", "rust".into()),
-            ("telemetry.distro.name", "prodkit".into()),
-            ("telemetry.distro.version", env!("CARGO_PKG_VERSION").into()),
+            ("telemetry.sdk.version", env!("CARGO_PKG_VERSION").into()),
         ];
         let attributes = sdk.into_iter().map(|(key, value)| (key.into(), value)).collect();
         Self { attributes, unnamed: false }.with("service.name", service_name.into())

@@ -50,6 +50,8 @@ pub struct Span {
     pub dropped_events: u32,
     /// Spans it is related to without being below them.
     pub links: Vec<TraceContext>,
+    /// How many links were left out.
+    pub dropped_links: u32,
     /// How it ended.
     pub status: Status,
 }
@@ -136,6 +138,7 @@ impl Span {
             events: Vec::new(),
             dropped_events: 0,
             links: Vec::new(),
+            dropped_links: 0,
             status: Status::default(),
         }
     }

@@ -87,8 +87,5 @@ impl Transport {
 }
 
 fn user_agent() -> ::http::HeaderValue {
-    // a distribution puts its name before the exporter's, says the specification
-    const USER_AGENT: &str =
-        concat!("prodkit/", env!("CARGO_PKG_VERSION"), " OTel-OTLP-Exporter-Rust/0.33.1");
-    ::http::HeaderValue::from_static(USER_AGENT)
+    ::http::HeaderValue::from_static(concat!("prodkit-otlp/", env!("CARGO_PKG_VERSION")))
 }

@@ -44,7 +44,7 @@ fn span(span: &Span) -> proto::Span {
         events: span.events.iter().map(event).collect(),
         dropped_events_count: span.dropped_events,
         links: span.links.iter().copied().map(link).collect(),
-        dropped_links_count: 0,
+        dropped_links_count: span.dropped_links,
         status: status(&span.status),
     }
 }

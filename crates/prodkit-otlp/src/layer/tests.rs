@@ -128,7 +128,7 @@ fn links_and_bounds() {
     });
     let [effect, cause] = &spans[..] else { panic!("{spans:?}") };
     assert_eq!((effect.events.len(), effect.dropped_events), (LIMIT, 5));
-    assert_eq!((effect.links.len(), effect.links[0]), (LIMIT, cause.context));
+    assert_eq!((effect.links.len(), effect.dropped_links, effect.links[0]), (LIMIT, 5, cause.context));
 }
 
 #[test]

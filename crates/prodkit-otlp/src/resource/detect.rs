@@ -34,7 +34,6 @@ pub(super) fn resource(env: Env<'_>, warnings: &mut Vec<Warning>) -> Resource {
     set("host.arch", Some(arch().to_owned()));
     set("os.type", Some(os().to_owned()));
     set("process.executable.name", file_name.map(Into::into));
-    set("process.runtime.name", Some("rust".to_owned()));
     set("container.id", container_id());
     for (key, variable) in [
         ("k8s.pod.name", "POD_NAME"),

@@ -32,29 +32,30 @@ impl fmt::Display for Warning {
     }
 }
 
-/// Part of the specification and not implemented: whoever sets one is told, instead of left wondering.
-const UNSUPPORTED: &[&str] = &[
-    "OTEL_ATTRIBUTE_COUNT_LIMIT",
-    "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT",
-    "OTEL_CONFIG_FILE",
-    "OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT",
-    "OTEL_EXPORTER_OTLP_CERTIFICATE",
-    "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE",
-    "OTEL_EXPORTER_OTLP_CLIENT_KEY",
-    "OTEL_EXPORTER_OTLP_COMPRESSION",
-    "OTEL_EXPORTER_OTLP_INSECURE",
-    "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
-    "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE",
-    "OTEL_LINK_ATTRIBUTE_COUNT_LIMIT",
-    "OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT",
-    "OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT",
-    "OTEL_METRICS_EXEMPLAR_FILTER",
-    "OTEL_METRIC_EXPORT_TIMEOUT",
-    "OTEL_PROPAGATORS",
-    "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT",
-    "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT",
-    "OTEL_SPAN_EVENT_COUNT_LIMIT",
-    "OTEL_SPAN_LINK_COUNT_LIMIT",
+/// Part of the specification and fixed here to one value, if any: whoever sets another is told, instead of left
+/// wondering.
+const FIXED: &[(&str, Option<&str>)] = &[
+    ("OTEL_ATTRIBUTE_COUNT_LIMIT", Some("128")),
+    ("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", None),
+    ("OTEL_CONFIG_FILE", None),
+    ("OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", Some("128")),
+    ("OTEL_EXPORTER_OTLP_CERTIFICATE", None),
+    ("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", None),
+    ("OTEL_EXPORTER_OTLP_CLIENT_KEY", None),
+    ("OTEL_EXPORTER_OTLP_COMPRESSION", Some("none")),
+    ("OTEL_EXPORTER_OTLP_INSECURE", Some("true")),
+    ("OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION", Some("explicit_bucket_histogram")),
+    ("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", Some("cumulative")),
+    ("OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", None),
+    ("OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT", Some("128")),
+    ("OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT", None),
+    ("OTEL_METRICS_EXEMPLAR_FILTER", Some("trace_based")),
+    ("OTEL_METRIC_EXPORT_TIMEOUT", None),
+    ("OTEL_PROPAGATORS", Some("tracecontext")),
+    ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", Some("128")),
+    ("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", None),
+    ("OTEL_SPAN_EVENT_COUNT_LIMIT", Some("128")),
+    ("OTEL_SPAN_LINK_COUNT_LIMIT", Some("128")),
 ];
 
 impl Settings {
@@ -108,8 +109,12 @@ impl Settings {
                 }
             }
         });
-        for name in UNSUPPORTED {
-            env.set(name, |_| Err::<(), _>("it is not supported"), |()| {});
+        for (name, fixed) in FIXED {
+            let check = |text: &str| match fixed {
+                Some(fixed) if text.eq_ignore_ascii_case(fixed) => Ok(()),
+                _ => Err("it is not supported"),
+            };
+            env.set(name, check, |()| {});
         }
     }
 }

@@ -24,15 +24,8 @@ pub(crate) struct Transport {
 
 impl Transport {
     pub(crate) fn new(uri: Uri, kind: Kind, headers: &Headers, timeout: Duration) -> Self {
-        let mut parts = uri.into_parts();
-        parts.path_and_query = Some(PathAndQuery::from_static("/"));
-        let endpoint = match Uri::from_parts(parts) {
-            Ok(uri) => Endpoint::from(uri),
-            Err(_) => Endpoint::from_static("http://invalid"),
-        };
-        let endpoint = endpoint.connect_timeout(timeout).tcp_nodelay(true);
-        let endpoint =
-            endpoint.user_agent(user_agent()).unwrap_or_else(|_| Endpoint::from_static("http://invalid"));
+        let endpoint = Endpoint::from(uri).connect_timeout(timeout).tcp_nodelay(true);
+        let endpoint = endpoint.clone().user_agent(user_agent()).unwrap_or(endpoint);
         Self {
             channel: endpoint.connect_lazy(),
             method: PathAndQuery::from_static(kind.method()),

@@ -61,7 +61,7 @@ async fn a_finished_span_arrives_complete() {
     let collector = export(|_| {}, |otlp| otlp.spans().push(span)).await;
     let received = collector.received_at("/v1/traces");
     assert_eq!(received[0].headers["content-type"], "application/x-protobuf");
-    assert!(received[0].headers["user-agent"].to_str().unwrap().starts_with("prodkit/"));
+    assert!(received[0].headers["user-agent"].to_str().unwrap().starts_with("prodkit-otlp/"));
     let request = ExportTraceServiceRequest::decode(received[0].body.clone()).unwrap();
     let spans = &request.resource_spans[0];
     check(spans.resource.as_ref());

@@ -64,6 +64,18 @@ async fn the_end_keeps_its_budget() {
 }
 
 #[tokio::test]
+async fn a_collector_that_is_not_there_is_not_waited_for() {
+    let collector = FakeCollector::start();
+    collector.behave(Behaviour::Refuse);
+    collector.listening(false).await;
+    let otlp = ten(&collector);
+    let began = Instant::now();
+    let report = otlp.shutdown(AMPLE).await;
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    assert_eq!((report.stats.traces.failed, report.cut_short), (10, false));
+}
+
+#[tokio::test]
 async fn a_collector_that_comes_back_gets_what_waited() {
     let collector = FakeCollector::start();
     collector.behave(Behaviour::status(503));

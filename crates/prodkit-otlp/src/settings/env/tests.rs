@@ -109,8 +109,19 @@ fn empty_is_unset_and_nonsense_is_ignored_with_a_warning() {
         ("OTEL_METRIC_EXPORT_INTERVAL", "99999999999999999999"),
         ("OTEL_TRACES_SAMPLER", "sometimes"),
         ("OTEL_PROPAGATORS", "b3"),
+        ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"),
+        ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/ca.pem"),
     ] {
         ignored(name, value);
+    }
+}
+
+#[test]
+fn asking_for_what_is_done_anyway_is_no_trouble() {
+    for (name, fixed) in FIXED {
+        if let Some(fixed) = fixed {
+            assert_eq!(read(&[(*name, *fixed)]), (Settings::default(), vec![]), "{name}");
+        }
     }
 }
 
