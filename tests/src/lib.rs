@@ -1,1 +1,7 @@
-//! Shared pieces of the end-to-end tests.
+//! The promises seen from outside: real binaries, real signals, real servers.
+//!
+//! The tests are in `tests/`; here is what they share with the smoke test of a release binary.
+
+pub mod http;
+pub mod load;
+pub mod process;

@@ -1,1 +1,201 @@
-//! Production behaviour for any Rust service: prodkit::run(app)
+//! Production behaviour for any Rust service: health, ordered shutdown, strict configuration, telemetry.
+//!
+//! One async function receives what the process *has* ([`Context`]) and returns what it *does* ([`App`]). Nothing runs
+//! until that value is returned.
+//!
+//! ```no_run
+#![cfg_attr(feature = "axum", doc = "use axum::{Router, routing::get};")]
+//! use prodkit::{App, BoxError, Context};
+//! use std::process::ExitCode;
+//!
+//! async fn app(_: Context) -> Result<App, BoxError> {
+#![cfg_attr(
+    feature = "axum",
+    doc = "    Ok(App::new().axum(Router::new().route(\"/\", get(async || \"hello\"))))"
+)]
+#![cfg_attr(not(feature = "axum"), doc = "    Ok(App::new())")]
+//! }
+//!
+//! fn main() -> ExitCode {
+//!     prodkit::run!(app)
+//! }
+//! ```
+//!
+//! That is a whole service: probes and `/metrics` on port 9090, JSON log lines with trace ids, OTLP when an endpoint is
+//! set, a shutdown that loses no request, `--config`, a `health` command, and an exit code that means something.
+//!
+//! # Configuration
+//!
+//! ```no_run
+//! use prodkit::{App, BoxError, Context, Live};
+//!
+//! #[derive(serde::Deserialize)]
+//! struct Config {
+//!     greeting: String,         // fixed for the life of the process
+//!     features: Live<Features>, // moves
+//! }
+//!
+//! #[derive(serde::Deserialize)]
+//! struct Features {
+//!     shout: bool,
+//! }
+//!
+//! async fn app(cx: Context<Config>) -> Result<App, BoxError> {
+//!     let config = cx.config();
+//!     Ok(App::new().task("greeter", async move |stop| {
+//!         let shout = config.features.get().shout;
+//!         tracing::info!(greeting = config.greeting, shout);
+//!         stop.stopped().await;
+//!     }))
+//! }
+//! # fn main() -> std::process::ExitCode { prodkit::run(app) }
+//! ```
+//!
+//! Later ones win: defaults, then each `--config` file or directory (YAML, TOML, JSON), then the environment
+//! (`APP__DATABASE__HOST` is `database.host`), then each `--set key=value`. Unknown keys are errors, and all errors are
+//! reported at once, with file, line and column. `config check` does only that; `config show` prints what is set, and where.
+//!
+//! These sections are prodkit's own; everything else is the app's:
+//!
+//! | key | default | |
+//! |---|---|---|
+//! | `service.name` | the package, else the executable | in telemetry; `OTEL_SERVICE_NAME` |
+//! | `service.version`, `.namespace`, `.environment` | the package's version | in telemetry; `APP_ENV` is the environment |
+//! | `server.host`, `server.port` | `0.0.0.0`, 8080 | the main port; `PORT`; `"::"` answers both families |
+//! | `server.timeout` | 30s | from a request's head to its response's; `HTTP_TIMEOUT` |
+//! | `server.first_byte_timeout`, `.header_timeout` | 10s, 10s | for a connection's first byte; for a request's head |
+//! | `server.read_timeout`, `.write_timeout` | 30s, 60s | for a request's body; for a client to take what was written |
+//! | `server.idle_timeout` | 75s | between two requests of a connection |
+//! | `server.max_header_size`, `.max_body_size` | 32KiB, 2MiB | more is answered 431 and 413 |
+//! | `server.max_connections`, `.max_in_flight` | 10000, 1000 | the next connection waits; the next request is answered 503 |
+//! | `server.probes` | true | the probes on the main port too |
+//! | `admin.host`, `admin.port` | `0.0.0.0`, 9090 | probes and metrics |
+//! | `health.stall` | 30s | liveness fails after so long without progress of the main runtime |
+//! | `health.period`, `.timeout` | 10s, 2s | of a check |
+//! | `health.unhealthy_after`, `.healthy_after` | 3, 1 | results in a row before a check turns |
+//! | `shutdown.grace` | 25s | for all of the shutdown; with `TERMINATION_GRACE_PERIOD_SECONDS` that less 3s |
+//! | `shutdown.delay` | 5s in Kubernetes, else 0s | not ready, but still serving |
+//! | `shutdown.flush` | 2s | reserved for telemetry |
+//! | `log.level` | info | `info,hyper=warn` per target; `LOG_LEVEL`, `RUST_LOG` |
+//! | `log.format` | auto | `json`, `console`, or by whether standard output is a terminal |
+//! | `log.max_line`, `log.buffer` | 16000, 8MiB | the longest line; what may wait to be written |
+//! | `otlp.endpoint` | none | nothing is exported without it; `OTEL_EXPORTER_OTLP_ENDPOINT` |
+//! | `otlp.protocol` | by port: 4317 is `grpc`, else `http/protobuf` | |
+//! | `otlp.headers`, `.timeout`, `.retry.enabled`, `.retry.max_elapsed_time` | none, 10s, true, 1m | |
+//! | `otlp.traces`, `.metrics`, `.logs` | true, true, false | logs are usually collected from standard output already |
+//! | `otlp.sampling_ratio`, `.metric_interval` | 0.1, 15s | |
+//! | `metrics.max_series` | 2000 | per metric; the rest is summed into one overflow series |
+//! | `runtime.workers` | the CPU limit, rounded up | |
+//!
+//! # Probes
+//!
+//! On the admin port from the first moment, mirrored on the main port once it is bound; outside of every limit, timeout
+//! and log line, answered from memory.
+//!
+//! | path | 200 while |
+//! |---|---|
+//! | `/health/startup`, `/startupz` | the app has started |
+//! | `/health/live`, `/livez` | the main runtime makes progress; never depends on a check, and stays good while draining |
+//! | `/health/ready`, `/readyz` | running, live, and every critical check is good |
+//!
+//! `?verbose` shows each check, on the admin port with its reason; `/health/ready/<check>` shows one.
+//!
+//! # Shutdown
+//!
+//! SIGTERM, SIGINT, the end of a critical task or [`Context::trigger`] begin it: readiness fails and everything is still
+//! served (`shutdown.delay`); the port closes and requests in flight are finished; tasks are told to stop and hooks run,
+//! in reverse order of declaration; telemetry is flushed; one line reports it all. A second signal ends it at once.
+//!
+//! # Exit codes
+//!
+//! | code | |
+//! |---|---|
+//! | 0 | everything stopped in order; a signal while starting too |
+//! | 1 | `app` failed, or a port could not be bound |
+//! | 2 | a second signal |
+//! | 3 | the grace period ran out: requests were cut, or tasks or hooks abandoned by name |
+//! | 4 | a critical task failed |
+//! | 64 | the command line makes no sense |
+//! | 78 | the configuration is wrong |
+//!
+//! # Metrics
+//!
+//! On `/metrics`, and over OTLP: `http_requests_total{method,endpoint,status}`, `http_request_duration_seconds`,
+//! `active_connections`, `process_*` (with `process_cpu_limit` and `process_memory_limit_bytes`), `prodkit_build_info`,
+//! `prodkit_panics_total`, `prodkit_runtime_*`, and everything the app records through the [`metrics`](::metrics) crate.
+//!
+//! # Features
+//!
+//! - `axum`: [`App::axum`], which knows its routes.
+//! - `otlp` (default): export over OTLP/HTTP. `otlp-grpc`: and over OTLP/gRPC.
+//!
+//! # When not to use it
+//!
+//! Where another framework owns `main`, the runtime or the signals: take the crates one by one instead, each stands alone.
+//! On Windows. For a library: prodkit is for the one binary at the top.
+
+mod admin;
+mod app;
+mod build;
+mod checks;
+mod cli;
+mod context;
+mod environment;
+mod error;
+mod exit;
+mod front;
+mod gauges;
+mod globals;
+mod host;
+mod identity;
+mod lifecycle;
+mod load;
+mod otlp;
+mod report;
+mod requests;
+mod settings;
+mod stall;
+mod telemetry;
+mod watch;
+
+pub use app::App;
+pub use build::Build;
+pub use context::{Context, NoConfig};
+pub use host::{Host, run};
+#[doc(inline)]
+pub use prodkit_live::Live;
+#[doc(inline)]
+pub use prodkit_shutdown::Stop;
+
+/// Any error, as `app`, checks and tasks may return it.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Types for configurations: durations, sizes.
+pub mod config {
+    pub use prodkit_config::{Bytes, duration};
+}
+
+/// Checks and what they mean for readiness.
+pub mod health {
+    pub use prodkit_health::{Check, Importance, InitHold, Reporter};
+}
+
+/// The server's side of HTTP.
+pub mod http {
+    pub use prodkit_http::{Body, peer_addr, set_route};
+}
+
+/// Bucket bounds of histograms.
+pub mod metrics {
+    pub use prodkit_metrics::Buckets;
+}
+
+/// Tasks, and the pauses between their restarts.
+pub mod tasks {
+    pub use prodkit_tasks::{Backoff, TaskResult};
+}
+
+/// The trace of the running work, and how to take it along into a spawned task.
+pub mod trace {
+    pub use prodkit_trace::{FutureExt, TraceContext, current};
+}

@@ -1,2 +1,40 @@
-//! Orders over HTTP.
-fn main() {}
+//! The service to copy: orders over HTTP, with everything production asks for from `prodkit`.
+//!
+//! `cargo run` starts it with an embedded database; `--config` names a file, `--help` the rest.
+
+mod api;
+mod config;
+mod decimal;
+mod orders;
+mod problem;
+
+use std::process::ExitCode;
+
+use prodkit::tasks::Backoff;
+use prodkit::{App, Context};
+
+use api::Api;
+use config::Config;
+use orders::{Checkout, Inventory, Payments, Store};
+
+async fn app(cx: Context<Config>) -> anyhow::Result<App> {
+    let config = cx.config();
+    config.check()?;
+    let store = Store::open(&config.database.path, config.database.max_connections.get()).await?;
+    let checkout = Checkout::new(store.clone(), Inventory, Payments::default());
+    let api =
+        Api { store: store.clone(), checkout: checkout.clone(), features: config.feature_flags.clone() };
+
+    Ok(App::new()
+        .on_shutdown("database", {
+            let store = store.clone();
+            async move || store.close().await
+        })
+        .check("database", async move || store.ping().await)
+        .supervise("settle-pending", Backoff::default(), move |stop| checkout.settle_pending(stop))
+        .axum(api::router(api)))
+}
+
+fn main() -> ExitCode {
+    prodkit::run!(app)
+}

@@ -1,0 +1,163 @@
+//! What the process does, as a value.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use http::{Request, Response};
+use prodkit_health::Probes;
+use prodkit_http::{Body, Observe, Service};
+use prodkit_shutdown::Stop;
+use prodkit_tasks::{Backoff, TaskGroup, TaskResult};
+
+use crate::BoxError;
+use crate::front::Front;
+
+/// What the process does: its HTTP service, its tasks, its checks and what it closes at the end.
+///
+/// A plain value that does nothing until [`run`](fn@crate::run) receives it. Tasks start, and tasks and hooks together
+/// end, by their order here: what is declared first starts first and ends **last**, so declare a pool before the task
+/// that uses it.
+///
+/// ```
+/// use axum::{Router, routing::get};
+/// use prodkit::App;
+///
+/// let app = App::new()
+///     .axum(Router::new().route("/", get(async || "hello")))
+///     .task("ticker", async |stop| {
+///         // work until told to stop
+///         stop.stopped().await;
+///     })
+///     .check("disk", async || std::fs::metadata("/tmp").map(drop))
+///     .on_shutdown("goodbye", async || println!("bye"));
+/// # drop(app);
+/// ```
+#[must_use = "an App does nothing until `prodkit::run` receives it: return it"]
+#[derive(Default)]
+pub struct App {
+    pub(crate) mounts: Vec<Mount>,
+    pub(crate) steps: TaskGroup,
+    pub(crate) checks: Vec<Check>,
+}
+
+/// Puts the observability layer around the user's service, and the probes in front of both, once all are there.
+pub(crate) type Mount = Box<dyn FnOnce(Option<Probes>, Observe) -> Service + Send>;
+
+pub(crate) type CheckFuture = Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send>>;
+
+pub(crate) struct Check {
+    pub(crate) name: &'static str,
+    pub(crate) kind: prodkit_health::Check,
+    pub(crate) run: Box<dyn Fn() -> CheckFuture + Send + Sync>,
+}
+
+impl App {
+    /// An app that does nothing: a valid service, with probes and metrics, that waits for its signal.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Serves HTTP on the main port with any tower service: axum's `Router`, tonic's `Routes`, `tower::service_fn`.
+    ///
+    /// Metrics and logs name a route only where the service sets one with
+    /// [`http::set_route`](prodkit_http::set_route); for axum use [`axum`](Self::axum), which knows them.
+    /// Serving twice is an error at start.
+    pub fn http<S, B>(mut self, service: S) -> Self
+    where
+        S: tower_service::Service<Request<Body>, Response = Response<B>> + Clone + Send + 'static,
+        S::Future: Send + 'static,
+        S::Error: Into<BoxError>,
+        B: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+    {
+        self.mounts.push(Box::new(|probes, observe| {
+            Service::new(Front::new(probes, tower_layer::Layer::layer(&observe, service)))
+        }));
+        self
+    }
+
+    /// Serves an axum `Router` on the main port, with the template of the matched route (`/orders/{id}`) as label.
+    #[cfg(feature = "axum")]
+    pub fn axum(mut self, router: axum::Router) -> Self {
+        fn matched_path(extensions: &http::Extensions) -> Option<&str> {
+            extensions.get::<axum::extract::MatchedPath>().map(axum::extract::MatchedPath::as_str)
+        }
+        // A layer outside a Router never sees MatchedPath, so this one goes in, around each route and the fallback.
+        self.mounts.push(Box::new(|probes, observe| {
+            Service::new(Front::new(probes, router.layer(observe.per_route(matched_path))))
+        }));
+        self
+    }
+
+    /// Runs `task` beside the service until it is told to stop.
+    ///
+    /// It ends well by returning `()` or `Ok(())`. An error or a panic is critical: the whole process drains and exits
+    /// with 4, for Kubernetes to restart it; use [`supervise`](Self::supervise) for work that may be restarted alone.
+    pub fn task<F, Fut>(mut self, name: &'static str, task: F) -> Self
+    where
+        F: FnOnce(Stop) -> Fut + Send + 'static,
+        Fut: Future<Output: TaskResult> + Send + 'static,
+    {
+        self.steps = self.steps.task(name, task);
+        self
+    }
+
+    /// Runs `task` as [`task`](Self::task) does, and starts it again, after a pause, whenever it fails or panics.
+    pub fn supervise<F, Fut>(mut self, name: &'static str, backoff: Backoff, task: F) -> Self
+    where
+        F: FnOnce(Stop) -> Fut + Clone + Send + 'static,
+        Fut: Future<Output: TaskResult> + Send + 'static,
+    {
+        self.steps = self.steps.supervise(name, backoff, task);
+        self
+    }
+
+    /// Makes readiness depend on `check`, which runs in the background and never on a probe's request.
+    ///
+    /// See [`check_with`](Self::check_with) for dependencies that should only degrade.
+    pub fn check<F, Fut, E>(self, name: &'static str, check: F) -> Self
+    where
+        F: FnOnce() -> Fut + Clone + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<BoxError>,
+    {
+        self.check_with(name, prodkit_health::Check::critical(), check)
+    }
+
+    /// As [`check`](Self::check), with its own period, timeout, thresholds, and what a failure means: not ready
+    /// (critical), or only degraded (optional; shared, for a dependency all replicas have in common).
+    pub fn check_with<F, Fut, E>(mut self, name: &'static str, kind: prodkit_health::Check, check: F) -> Self
+    where
+        F: FnOnce() -> Fut + Clone + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<BoxError>,
+    {
+        let run = move || -> CheckFuture {
+            let running = check.clone()();
+            Box::pin(async { running.await.map_err(Into::into) })
+        };
+        self.checks.push(Check { name, kind, run: Box::new(run) });
+        self
+    }
+
+    /// Runs `hook` once at the end, after the requests have drained: close a pool, leave a cluster.
+    ///
+    /// An error, a panic or a hang is reported and does not keep the other hooks from running.
+    pub fn on_shutdown<F, Fut>(mut self, name: &'static str, hook: F) -> Self
+    where
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output: TaskResult> + Send + 'static,
+    {
+        self.steps = self.steps.on_shutdown(name, hook);
+        self
+    }
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let checks: Vec<_> = self.checks.iter().map(|check| check.name).collect();
+        f.debug_struct("App")
+            .field("http", &!self.mounts.is_empty())
+            .field("checks", &checks)
+            .finish_non_exhaustive()
+    }
+}

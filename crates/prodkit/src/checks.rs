@@ -1,0 +1,43 @@
+//! Checks in the background: each runs as an infrastructure task and tells the health state what it found.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Instant;
+
+use futures_util::FutureExt as _;
+use prodkit_health::{CheckHandle, Health};
+use prodkit_shutdown::Stop;
+use prodkit_tasks::TaskGroup;
+use prodkit_trace::SpanId;
+use tokio::time::{sleep_until, timeout};
+
+use crate::app::{Check, CheckFuture};
+use crate::error::{StartError, chain};
+
+/// Adds a check to the health state, and the task that runs it to `group`.
+pub(crate) fn add(group: TaskGroup, check: Check, health: &Health) -> Result<TaskGroup, StartError> {
+    let Check { name, kind, run } = check;
+    let handle = health.check(name, kind, Instant::now());
+    let handle = handle.map_err(|error| StartError::setup("the checks")(error.into()))?;
+    Ok(group.task(name, move |stop| repeat(handle, run, stop)))
+}
+
+async fn repeat(handle: CheckHandle, run: Box<dyn Fn() -> CheckFuture + Send + Sync>, stop: Stop) {
+    loop {
+        let due = handle.next_run(Instant::now(), SpanId::random().to_u64());
+        if stop.run_until_stopped(sleep_until(due.into())).await.is_none() {
+            return;
+        }
+        let begun = Instant::now();
+        // `run` itself is the user's code, too.
+        let running = AssertUnwindSafe(async { run().await }).catch_unwind();
+        let Some(ended) = stop.run_until_stopped(timeout(handle.timing().timeout, running)).await else {
+            return;
+        };
+        let result = match ended {
+            Ok(Ok(result)) => result.map_err(|error| chain(&*error)),
+            Ok(Err(_panic)) => Err("panicked".to_owned()),
+            Err(_elapsed) => Err(format!("no answer within {:?}", handle.timing().timeout)),
+        };
+        handle.record(result, begun.elapsed(), Instant::now());
+    }
+}

@@ -1,0 +1,136 @@
+//! The command line every app has.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+
+use crate::Build;
+use crate::exit::Exit;
+
+#[derive(Debug, Parser)]
+#[command(disable_version_flag = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) sources: Sources,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// Where settings come from, besides the environment.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct Sources {
+    /// A configuration file or directory (YAML, TOML or JSON); later ones win
+    #[arg(long = "config", short = 'c', value_name = "PATH", global = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// One value, over every file and variable: --set server.port=8081
+    #[arg(long, value_name = "KEY=VALUE", global = true)]
+    pub(crate) set: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Subcommand)]
+pub(crate) enum Command {
+    /// Run the service (the default)
+    #[default]
+    Run,
+    /// Ask the running service for its health: exit 0 when good. For HEALTHCHECK and exec probes
+    Health {
+        /// Which probe to ask
+        #[arg(value_enum, default_value_t)]
+        probe: Probe,
+    },
+    /// Look at the configuration without starting
+    Config {
+        #[command(subcommand)]
+        what: Config,
+    },
+    /// Print name, version, commit and build time
+    Version,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Subcommand)]
+pub(crate) enum Config {
+    /// Check it: exit 0, or 78 with every error
+    Check,
+    /// Print every value that is set and where it was set
+    Show,
+}
+
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
+pub(crate) enum Probe {
+    Startup,
+    Live,
+    #[default]
+    Ready,
+}
+
+impl Probe {
+    pub(crate) const fn path(self) -> &'static str {
+        match self {
+            Self::Startup => "/health/startup",
+            Self::Live => "/health/live",
+            Self::Ready => "/health/ready",
+        }
+    }
+}
+
+impl Cli {
+    /// Parses the arguments after the program's name. An `Err` has been printed: `--help` and usage errors end here.
+    pub(crate) fn parse_from(build: Build, arguments: Vec<OsString>) -> Result<(Sources, Command), Exit> {
+        let command = match build.name {
+            Some(name) => Self::command().name(name),
+            None => Self::command(),
+        };
+        let parsed =
+            command.try_get_matches_from(arguments).and_then(|matches| Self::from_arg_matches(&matches));
+        match parsed {
+            Ok(cli) => Ok((cli.sources, cli.command.unwrap_or_default())),
+            Err(error) => {
+                // Standard output may be closed; there is nobody left to tell.
+                let _ = error.print();
+                Err(if error.use_stderr() { Exit::Usage } else { Exit::Clean })
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<(Sources, Command), Exit> {
+        let arguments = std::iter::once("app").chain(line.split_whitespace()).map(OsString::from).collect();
+        Cli::parse_from(Build::new("app", "0.0.0"), arguments)
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn running_is_the_default_and_sources_may_stand_on_either_side() {
+        assert_eq!(parse("").unwrap().1, Command::Run);
+        for line in ["--config a --set b.c=1 config show", "config show --config a --set b.c=1"] {
+            let (sources, command) = parse(line).unwrap();
+            assert_eq!(command, Command::Config { what: Config::Show });
+            assert_eq!((sources.files, sources.set), (vec![PathBuf::from("a")], vec!["b.c=1".to_owned()]));
+        }
+        let (sources, _) = parse("-c a -c b").unwrap();
+        assert_eq!(sources.files, [PathBuf::from("a"), PathBuf::from("b")]);
+    }
+
+    #[test]
+    fn readiness_is_what_health_asks_for() {
+        assert_eq!(parse("health").unwrap().1, Command::Health { probe: Probe::Ready });
+        assert_eq!(parse("health live").unwrap().1, Command::Health { probe: Probe::Live });
+    }
+
+    #[test]
+    fn nonsense_is_a_usage_error_and_help_is_not() {
+        for line in ["--nonsense", "health maybe", "config", "version extra"] {
+            assert_eq!(parse(line).unwrap_err(), Exit::Usage, "{line}");
+        }
+        assert_eq!(parse("--help").unwrap_err(), Exit::Clean);
+    }
+}

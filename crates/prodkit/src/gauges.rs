@@ -1,0 +1,87 @@
+//! What the process, its limits and its runtime look like at the moment of a scrape.
+
+use std::sync::OnceLock;
+use std::time::UNIX_EPOCH;
+
+use prodkit_metrics::{Gauge, Recorder};
+use prodkit_process::{Limits, Usage};
+use tokio::runtime::Handle;
+
+/// Gauges that are set when somebody looks.
+///
+/// Names are those of the Prometheus client libraries (`process_*`). `process_cpu_seconds_total` is a counter by name
+/// and therefore fed as one.
+#[derive(Debug)]
+pub(crate) struct Gauges {
+    recorder: Recorder,
+    resident: Gauge,
+    virtual_memory: Gauge,
+    open_fds: Gauge,
+    max_fds: Gauge,
+    threads: Gauge,
+    runtime: OnceLock<(Handle, Gauge, Gauge)>,
+}
+
+impl Gauges {
+    pub(crate) fn new(recorder: &Recorder, limits: Limits) -> Self {
+        let described = |name: &'static str, help: &str| {
+            recorder.describe(name, None, help);
+            recorder.gauge(name, &[])
+        };
+        let gauges = Self {
+            resident: described("process_resident_memory_bytes", "Resident memory size in bytes."),
+            virtual_memory: described("process_virtual_memory_bytes", "Virtual memory size in bytes."),
+            open_fds: described("process_open_fds", "Number of open file descriptors."),
+            max_fds: described("process_max_fds", "Maximum number of open file descriptors."),
+            threads: described("process_threads", "Number of threads."),
+            runtime: OnceLock::new(),
+            recorder: recorder.clone(),
+        };
+        if let Some(cpu) = limits.cpu {
+            described("process_cpu_limit", "CPU time the control group may use per time, in cores.").set(cpu);
+        }
+        if let Some(memory) = limits.memory {
+            described("process_memory_limit_bytes", "Memory the control group may use, in bytes.")
+                .set(memory as f64);
+        }
+        if let Some(usage) = Usage::read() {
+            let started = usage.started.duration_since(UNIX_EPOCH).unwrap_or_default();
+            described("process_start_time_seconds", "Start time since 1970 in seconds.")
+                .set(started.as_secs_f64());
+        }
+        recorder.describe("process_cpu_seconds_total", None, "User and system CPU time spent, in seconds.");
+        gauges
+    }
+
+    /// The main runtime, once it exists.
+    pub(crate) fn watch(&self, runtime: Handle) {
+        self.recorder.describe("prodkit_runtime_alive_tasks", None, "Tasks alive on the main runtime.");
+        self.recorder.describe("prodkit_runtime_workers", None, "Worker threads of the main runtime.");
+        let alive = self.recorder.gauge("prodkit_runtime_alive_tasks", &[]);
+        let workers = self.recorder.gauge("prodkit_runtime_workers", &[]);
+        // Set once; a second call would be a second runtime.
+        let _ = self.runtime.set((runtime, alive, workers));
+    }
+
+    /// Reads everything anew.
+    pub(crate) fn refresh(&self) {
+        if let Some(usage) = Usage::read() {
+            self.resident.set(usage.resident_bytes as f64);
+            self.virtual_memory.set(usage.virtual_bytes as f64);
+            self.open_fds.set(usage.open_fds as f64);
+            self.threads.set(usage.threads as f64);
+            if let Some(max) = usage.max_fds {
+                self.max_fds.set(max as f64);
+            }
+            self.cpu(usage.cpu.as_secs_f64());
+        }
+        if let Some((runtime, alive, workers)) = self.runtime.get() {
+            alive.set(runtime.metrics().num_alive_tasks() as f64);
+            workers.set(runtime.metrics().num_workers() as f64);
+        }
+    }
+
+    fn cpu(&self, seconds: f64) {
+        self.recorder.gauge("process_cpu_seconds_total", &[]).set(seconds);
+    }
+}

@@ -1,0 +1,75 @@
+//! The one file that sets what exists once per process: subscriber, recorder, panic hook, signal handlers, exit code.
+
+use std::io;
+use std::time::Duration;
+
+use prodkit_log::Log;
+use prodkit_shutdown::Signals;
+use tracing::Subscriber;
+use tracing_subscriber::layer::{Layered, SubscriberExt as _};
+use tracing_subscriber::{Layer, Registry};
+
+use crate::error::StartError;
+use crate::exit::Exit;
+use crate::telemetry::Telemetry;
+
+/// How long the last lines may take when the process is ended from outside of its own story.
+const LAST_LINES: Duration = Duration::from_millis(50);
+
+/// Makes this telemetry the one of the process.
+///
+/// Fails, with nothing half installed that matters, when the program has a subscriber or a recorder of its own already.
+pub(crate) fn install(telemetry: &Telemetry, log: prodkit_log::Layer) -> Result<(), StartError> {
+    let spans = prodkit_trace::Layer::new();
+    let subscriber = tracing_subscriber::registry().with(spans).with(exporter(telemetry)).with(log);
+    tracing::subscriber::set_global_default(subscriber).map_err(|error| {
+        StartError::setup("the log: this program has a tracing subscriber of its own")(error.into())
+    })?;
+    prodkit_log::install_log_bridge()
+        .map_err(|error| StartError::setup("the bridge from the log crate")(error.into()))?;
+    metrics::set_global_recorder(telemetry.metrics.clone())
+        .map_err(|_| StartError::Misuse("this program has a metrics recorder of its own".to_owned()))?;
+    panic_hook(telemetry.log.clone());
+    Ok(())
+}
+
+type Traced = Layered<prodkit_trace::Layer, Registry>;
+
+#[cfg(feature = "otlp")]
+fn exporter(telemetry: &Telemetry) -> Option<impl Layer<Traced> + use<>> {
+    telemetry.otlp.as_ref().map(prodkit_otlp::Otlp::layer)
+}
+
+#[cfg(not(feature = "otlp"))]
+fn exporter(_: &Telemetry) -> Option<Box<dyn Layer<Traced> + Send + Sync>> {
+    None
+}
+
+/// A panic is a line like any other, with its trace, instead of text on standard error.
+fn panic_hook(log: Log) {
+    let panics = metrics::counter!("prodkit_panics_total");
+    std::panic::set_hook(Box::new(move |info| {
+        panics.increment(1);
+        prodkit_log::panic_line(&log, info);
+    }));
+}
+
+/// The handlers of the process's signals; they stay installed, so that a second signal is never swallowed.
+pub(crate) fn signals() -> io::Result<Signals> {
+    Signals::install()
+}
+
+/// Ends the process from outside of its own story: user code blocks past the deadline, or a second signal came.
+pub(crate) fn end_now(exit: Exit, log: &Log) -> ! {
+    log.flush(LAST_LINES);
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the watchdog is what may end a process that does not end itself"
+    )]
+    std::process::exit(exit as i32)
+}
+
+const _: fn() = || {
+    fn is_subscriber<S: Subscriber>() {}
+    is_subscriber::<Traced>();
+};

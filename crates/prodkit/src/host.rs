@@ -1,0 +1,182 @@
+//! From the command line to what it asks for.
+
+use std::fmt::Display;
+use std::future::Future;
+use std::io::{Read as _, Write as _};
+use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs as _};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use prodkit_config::Errors;
+use prodkit_metrics::Buckets;
+use serde::de::DeserializeOwned;
+
+use crate::cli::{Cli, Command, Config, Probe, Sources};
+use crate::environment::Environment;
+use crate::error::{StartError, chain};
+use crate::exit::Exit;
+use crate::identity::Identity;
+use crate::settings::Settings;
+use crate::{App, BoxError, Build, Context, lifecycle, load};
+
+/// What the `health` command may take before no answer counts as a bad one: the kubelet's own default.
+const HEALTH_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Runs `app`: reads settings, starts it, serves until told to stop, stops in order, and returns the exit code.
+///
+/// The name of the service comes from `service.name`, `OTEL_SERVICE_NAME` or the executable;
+/// [`run!`](crate::run!) knows it from Cargo, with the version.
+///
+/// Name the function: a closure literal cannot infer its error type (E0283).
+///
+/// ```no_run
+/// use prodkit::{App, BoxError, Context};
+///
+/// async fn app(_: Context) -> Result<App, BoxError> {
+///     Ok(App::new())
+/// }
+///
+/// fn main() -> std::process::ExitCode {
+///     prodkit::run(app)
+/// }
+/// ```
+pub fn run<C, F, Fut, E>(app: F) -> ExitCode
+where
+    C: DeserializeOwned + Send + Sync + 'static,
+    F: FnOnce(Context<C>) -> Fut,
+    Fut: Future<Output = Result<App, E>>,
+    E: Into<BoxError>,
+{
+    Host::new(Build::unknown()).run(app)
+}
+
+/// [`run`] with knobs: what must be known before anything starts and is no setting of an operator.
+#[derive(Clone, Debug)]
+#[must_use = "a Host does nothing until `run`"]
+pub struct Host {
+    pub(crate) build: Build,
+    pub(crate) buckets: Vec<(&'static str, Buckets)>,
+}
+
+impl Host {
+    /// A host for this build; see [`build!`](crate::build!).
+    pub const fn new(build: Build) -> Self {
+        Self { build, buckets: Vec::new() }
+    }
+
+    /// The bucket bounds of the histogram `name`; others have 0.001 0.005 0.01 0.05 0.1 0.5 1 5.
+    pub fn buckets(mut self, name: &'static str, buckets: Buckets) -> Self {
+        self.buckets.push((name, buckets));
+        self
+    }
+
+    /// Does what the command line says; without a command, runs `app` as [`run`] does.
+    pub fn run<C, F, Fut, E>(self, app: F) -> ExitCode
+    where
+        C: DeserializeOwned + Send + Sync + 'static,
+        F: FnOnce(Context<C>) -> Fut,
+        Fut: Future<Output = Result<App, E>>,
+        E: Into<BoxError>,
+    {
+        let exit = match Cli::parse_from(self.build, std::env::args_os().collect()) {
+            Ok((sources, command)) => self.obey(&sources, command, app),
+            Err(exit) => exit,
+        };
+        exit.into()
+    }
+
+    fn obey<C, F, Fut, E>(&self, sources: &Sources, command: Command, app: F) -> Exit
+    where
+        C: DeserializeOwned + Send + Sync + 'static,
+        F: FnOnce(Context<C>) -> Fut,
+        Fut: Future<Output = Result<App, E>>,
+        E: Into<BoxError>,
+    {
+        let environment = Environment::read();
+        let tree = match load::tree(sources, &environment) {
+            Ok(tree) => tree,
+            Err(errors) => return self.refuse(&errors),
+        };
+        let loaded = match load::typed::<C>(&tree) {
+            Ok(loaded) => loaded,
+            Err(errors) => return self.refuse(&errors),
+        };
+        match command {
+            Command::Run => lifecycle::run(self, &environment, loaded, app),
+            Command::Health { probe } => self.health(&loaded.settings, probe),
+            Command::Config { what: Config::Check } => Exit::Clean,
+            Command::Config { what: Config::Show } => print(tree.show()),
+            Command::Version => self.version(&loaded.settings),
+        }
+    }
+
+    fn version(&self, settings: &Settings) -> Exit {
+        let identity = Identity::new(self.build, &settings.service, std::env::current_exe().ok().as_deref());
+        let Build { commit, time, .. } = self.build;
+        let version = identity.version.as_deref().unwrap_or("(unknown version)");
+        let extra = |what: &str, value: Option<&str>| {
+            value.map(|value| format!(" {what} {value}")).unwrap_or_default()
+        };
+        print(format_args!("{} {version}{}{}", identity.name, extra("commit", commit), extra("built", time)))
+    }
+
+    /// Asks the running service. Blocking and without a runtime: a probe that execs this has a millisecond's worth of
+    /// patience with it.
+    fn health(&self, settings: &Settings, probe: Probe) -> Exit {
+        match ask(&settings.admin.host, settings.admin.port, probe.path()) {
+            Ok((200, body)) => print(body),
+            Ok((status, body)) => {
+                self.complain(format_args!("{} answered {status}: {body}", probe.path()));
+                Exit::App
+            }
+            Err(error) => {
+                self.complain(format_args!("failed to ask {}: {error}", probe.path()));
+                Exit::App
+            }
+        }
+    }
+
+    fn refuse(&self, errors: &Errors) -> Exit {
+        self.complain(format_args!("failed to load the configuration\n{errors}"));
+        Exit::Config
+    }
+
+    /// For errors that come before there is a log.
+    pub(crate) fn fail(&self, error: &StartError) -> Exit {
+        self.complain(chain(error));
+        error.exit()
+    }
+
+    fn complain(&self, what: impl Display) {
+        let name = self.build.name.unwrap_or("prodkit");
+        // Standard error may be closed; there is nobody left to tell.
+        let _ = writeln!(std::io::stderr(), "{name}: {what}");
+    }
+}
+
+fn print(what: impl Display) -> Exit {
+    // Whoever closed standard output early, `head` for one, has read what it wanted.
+    let _ = writeln!(std::io::stdout(), "{}", what.to_string().trim_end());
+    Exit::Clean
+}
+
+/// One GET to the admin port of this machine; status and body.
+fn ask(host: &str, port: u16, path: &str) -> std::io::Result<(u16, String)> {
+    let address = match host.parse() {
+        // "every address" is where a server listens, not where a client connects
+        Ok(IpAddr::V4(ip)) if ip.is_unspecified() => SocketAddr::from(([127, 0, 0, 1], port)),
+        Ok(IpAddr::V6(ip)) if ip.is_unspecified() => SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], port)),
+        Ok(ip) => SocketAddr::from((ip, port)),
+        Err(_) => (host, port).to_socket_addrs()?.next().ok_or(std::io::ErrorKind::NotFound)?,
+    };
+    let mut stream = TcpStream::connect_timeout(&address, HEALTH_TIMEOUT)?;
+    stream.set_read_timeout(Some(HEALTH_TIMEOUT))?;
+    stream.write_all(
+        format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n").as_bytes(),
+    )?;
+    let mut answer = String::new();
+    stream.take(64 << 10).read_to_string(&mut answer)?;
+    let (head, body) = answer.split_once("\r\n\r\n").ok_or(std::io::ErrorKind::InvalidData)?;
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+    Ok((status.ok_or(std::io::ErrorKind::InvalidData)?, body.to_owned()))
+}

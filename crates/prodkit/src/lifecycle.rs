@@ -1,0 +1,338 @@
+//! The story of the process, from settings to exit code.
+
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use prodkit_config::Loaded;
+use prodkit_health::{Health, Probes};
+use prodkit_http::{Drain, Drained, Listener};
+use prodkit_process::Limits;
+use prodkit_shutdown::{Budget, Cause, Deadlines, Plan, Stop, Trigger, channel};
+use prodkit_tasks::{Running, TaskGroup};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+use crate::admin::{Admin, Exposition, Watched};
+use crate::app::{App, Mount};
+use crate::checks;
+use crate::context::{Context, Process};
+use crate::environment::Environment;
+use crate::error::{StartError, chain};
+use crate::exit::Exit;
+use crate::gauges::Gauges;
+use crate::globals;
+use crate::identity::Identity;
+use crate::report::Report;
+use crate::requests;
+use crate::settings::{self, Settings};
+use crate::stall::Heartbeat;
+use crate::telemetry::Telemetry;
+use crate::watch;
+use crate::{BoxError, Host};
+
+/// How long infrastructure, which waits for nothing, may take to stop.
+const INFRASTRUCTURE: Duration = Duration::from_millis(250);
+
+/// Runs `app` with these settings, to the end.
+pub(crate) fn run<C, F, Fut, E>(
+    host: &Host,
+    environment: &Environment,
+    loaded: Loaded<Settings, C>,
+    app: F,
+) -> Exit
+where
+    C: Send + Sync + 'static,
+    F: FnOnce(Context<C>) -> Fut,
+    Fut: Future<Output = Result<App, E>>,
+    E: Into<BoxError>,
+{
+    let Loaded { settings, config, warnings, .. } = loaded;
+    let settings = &settings;
+    let identity = Identity::new(host.build, &settings.service, std::env::current_exe().ok().as_deref());
+    let (telemetry, log) = match Telemetry::start(settings, &identity, environment, &host.buckets) {
+        Ok(started) => started,
+        Err(error) => return host.fail(&error),
+    };
+    let exit = globals::install(&telemetry, log)
+        .and_then(|()| {
+            warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+            telemetry.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+            live(&identity, environment, settings, &telemetry, config, app)
+        })
+        .unwrap_or_else(|error| {
+            tracing::error!(error = chain(&error), "failed to start");
+            error.exit()
+        });
+    telemetry.close();
+    exit
+}
+
+fn live<C, F, Fut, E>(
+    identity: &Identity,
+    environment: &Environment,
+    settings: &Settings,
+    telemetry: &Telemetry,
+    config: C,
+    app: F,
+) -> Result<Exit, StartError>
+where
+    C: Send + Sync + 'static,
+    F: FnOnce(Context<C>) -> Fut,
+    Fut: Future<Output = Result<App, E>>,
+    E: Into<BoxError>,
+{
+    let limits = Limits::read();
+    let workers = settings.runtime.workers.unwrap_or_else(|| limits.workers());
+    let plan = plan(settings, environment);
+    tracing::info!(
+        service = identity.name,
+        version = identity.version,
+        workers,
+        cpu_limit = limits.cpu,
+        memory_limit_bytes = limits.memory,
+        grace = ?plan.grace(),
+        "starting"
+    );
+    for warning in plan.warnings() {
+        tracing::warn!("{warning}");
+    }
+
+    // Signals, the deadline, probes and metrics come before anything that may be slow.
+    let (trigger, stop) = channel();
+    let health = Health::new(health_settings(settings, identity), std::time::Instant::now());
+    let heartbeat = Heartbeat::default();
+    let gauges = Arc::new(Gauges::new(&telemetry.metrics, limits));
+    let admin = Admin::start(
+        &settings.admin,
+        Watched {
+            health: health.clone(),
+            heartbeat: heartbeat.clone(),
+            stall: settings.health.stall,
+            trigger: trigger.clone(),
+            plan: plan.clone(),
+            log: telemetry.log.clone(),
+            exposition: Exposition { recorder: telemetry.metrics.clone(), gauges: Arc::clone(&gauges) },
+        },
+    )?;
+
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(workers.get())
+        .thread_name("prodkit-worker")
+        .enable_all()
+        .build()
+        .map_err(|error| StartError::setup("the main runtime")(error.into()))?;
+    gauges.watch(runtime.handle().clone());
+
+    let story = Story { settings, telemetry, plan, health, heartbeat, admin: &admin, trigger, stop };
+    let (exit, report) = runtime.block_on(story.tell(config, app));
+    // What user code still blocks is left behind, not waited for.
+    runtime.shutdown_background();
+    report.write(exit, telemetry, environment);
+    admin.close();
+    Ok(exit)
+}
+
+/// What every chapter of the story needs.
+struct Story<'a> {
+    settings: &'a Settings,
+    telemetry: &'a Telemetry,
+    plan: Plan,
+    health: Health,
+    heartbeat: Heartbeat,
+    admin: &'a Admin,
+    trigger: Trigger,
+    stop: Stop,
+}
+
+/// The parts that run, from ready until stopped.
+struct Service {
+    server: Option<Server>,
+    steps: Running,
+    infrastructure: Running,
+}
+
+/// The main port, and its three moments of ending.
+struct Server {
+    polite: Trigger,
+    close: Trigger,
+    abort: Trigger,
+    drained: oneshot::Receiver<Drained>,
+}
+
+impl Story<'_> {
+    async fn tell<C, F, Fut, E>(self, config: C, app: F) -> (Exit, Report)
+    where
+        C: Send + Sync + 'static,
+        F: FnOnce(Context<C>) -> Fut,
+        Fut: Future<Output = Result<App, E>>,
+        E: Into<BoxError>,
+    {
+        let started = self.start(config, app).await;
+        if let Ok(Some(mut service)) = started {
+            self.serve(&mut service).await;
+            return self.end(Some(service), Exit::Clean).await;
+        }
+        let exit = started.err().map_or(Exit::Clean, |error| {
+            tracing::error!(error = chain(&error), "failed to start");
+            self.trigger.fire(Cause::requested("a failed start"));
+            error.exit()
+        });
+        self.end(None, exit).await
+    }
+
+    /// `app` decides what to run; everything is bound before anything starts. `None` after a signal.
+    async fn start<C, F, Fut, E>(&self, config: C, app: F) -> Result<Option<Service>, StartError>
+    where
+        C: Send + Sync + 'static,
+        F: FnOnce(Context<C>) -> Fut,
+        Fut: Future<Output = Result<App, E>>,
+        E: Into<BoxError>,
+    {
+        let starting = self.health.hold("app", std::time::Instant::now());
+        let process =
+            Process { health: self.health.clone(), trigger: self.trigger.clone(), stop: self.stop.clone() };
+        let context = Context::new(config, Arc::new(process));
+        let answer = AssertUnwindSafe(async { app(context).await }).catch_unwind();
+        let app = match self.stop.run_until_stopped(answer).await {
+            None => return Ok(None),
+            Some(Err(_panic)) => return Err(StartError::Panic),
+            Some(Ok(answer)) => answer.map_err(|error| StartError::App(error.into()))?,
+        };
+
+        let App { mounts, steps, checks } = app;
+        let listener = match mounts.len() {
+            0 => None,
+            1 => Some(self.bind().await?),
+            _ => {
+                return Err(StartError::Misuse(
+                    "the app serves HTTP twice: call App::http or App::axum once".to_owned(),
+                ));
+            }
+        };
+        let address = listener.as_ref().map(Listener::local_addr);
+
+        let mut infrastructure = TaskGroup::new().task("heartbeat", {
+            let (heartbeat, stall) = (self.heartbeat.clone(), self.settings.health.stall);
+            move |stop| heartbeat.beat(stall, stop)
+        });
+        for check in checks {
+            infrastructure = checks::add(infrastructure, check, &self.health)?;
+        }
+        let mut server = None;
+        if let Some((listener, mount)) = listener.zip(mounts.into_iter().next()) {
+            let (handle, driver) = self.server(listener, mount);
+            infrastructure = infrastructure.task("http", move |_| driver);
+            server = Some(handle);
+        }
+        let service = Service { server, infrastructure: begin(infrastructure)?, steps: begin(steps)? };
+        drop(starting);
+        self.health.started(std::time::Instant::now());
+        let server = address.map(tracing::field::display);
+        tracing::info!(server, admin = %self.admin.address, "ready");
+        Ok(Some(service))
+    }
+
+    async fn bind(&self) -> Result<Listener, StartError> {
+        let settings::Server { host, port, .. } = &self.settings.server;
+        Listener::bind(host, *port).await.map_err(|error| StartError::setup("the main port")(error.into()))
+    }
+
+    fn server(&self, listener: Listener, mount: Mount) -> (Server, impl Future<Output = ()> + Send + use<>) {
+        let ((polite, politely), (close, closed), (abort, aborted)) = (channel(), channel(), channel());
+        let probes =
+            self.settings.server.probes.then(|| Probes::public(self.health.clone(), std::time::Instant::now));
+        let service = mount(probes, requests::observe(self.settings, self.telemetry));
+        let drain = Drain::new(politely, closed, aborted).window(self.plan.delay());
+        let serving = prodkit_http::serve(listener, service, requests::limits(&self.settings.server), drain)
+            .recorder(&self.telemetry.metrics);
+        let (tell, drained) = oneshot::channel();
+        let driver = async move {
+            // Nobody listens any more when the deadline has passed.
+            let _ = tell.send(serving.await);
+        };
+        (Server { polite, close, abort, drained }, driver)
+    }
+
+    /// Until somebody asks for the end, or a critical task brings it about.
+    async fn serve(&self, service: &mut Service) {
+        tokio::select! {
+            biased;
+            () = self.stop.stopped() => {}
+            (task, _) = service.steps.failed() => drop(self.trigger.fire(Cause::task_failed(task))),
+            (task, _) = service.infrastructure.failed() => drop(self.trigger.fire(Cause::task_failed(task))),
+        }
+    }
+
+    /// In the order that loses nothing, each step inside its budget. `exit` is what it was before the end began.
+    async fn end(self, service: Option<Service>, exit: Exit) -> (Exit, Report) {
+        let begun = Instant::now();
+        let cause = self.stop.cause().cloned().unwrap_or_else(|| Cause::requested("nobody"));
+        let serving = service.as_ref().is_some_and(|service| service.server.is_some());
+        let deadlines = self.plan.begin(begun, &cause, serving);
+        let mut report = Report::begin(cause.clone(), deadlines, begun);
+        tracing::info!(%cause, delay = ?deadlines.delay() - begun, "stopping");
+
+        // Not ready, but served as before: balancers take their time to find out.
+        self.health.draining(std::time::Instant::now());
+        if let Some(Service { server, steps, infrastructure }) = service {
+            if let Some(server) = server {
+                server.polite.fire(cause.clone());
+                report.delay(sleep_until(deadlines.delay())).await;
+                server.close.fire(cause.clone());
+                report.drain(server.drain(deadlines)).await;
+            }
+            // Tasks and hooks, the last declared first; an error in one keeps no other from its turn.
+            report.tasks(steps.stop(&cause, deadlines.tasks(Instant::now()))).await;
+            infrastructure.stop(&cause, Instant::now() + INFRASTRUCTURE).await;
+        }
+        self.health.stopped(std::time::Instant::now());
+        watch::last_words(&self.health, &self.telemetry.metrics);
+        report.flush(self.telemetry).await;
+        let exit = if exit == Exit::Clean { report.exit() } else { exit };
+        (exit, report)
+    }
+}
+
+impl Server {
+    /// Waits for what is in flight, and cuts what is left when the time is over.
+    async fn drain(mut self, deadlines: Deadlines) -> Option<Drained> {
+        if let Ok(drained) = timeout_at(deadlines.drain(Instant::now()), &mut self.drained).await {
+            return drained.ok();
+        }
+        self.abort.fire(Cause::requested("the deadline"));
+        self.drained.await.ok()
+    }
+}
+
+fn begin(group: TaskGroup) -> Result<Running, StartError> {
+    group.start().map_err(|error| StartError::setup("the tasks")(error.into()))
+}
+
+fn health_settings(settings: &Settings, identity: &Identity) -> prodkit_health::Settings {
+    let settings::Health { stall: _, period, timeout, unhealthy_after, healthy_after } = settings.health;
+    let mut health = prodkit_health::Settings::default();
+    health.timing.period = period;
+    health.timing.timeout = timeout;
+    health.timing.unhealthy_after = unhealthy_after;
+    health.timing.healthy_after = healthy_after;
+    health.service = Some(identity.name.clone());
+    health.version.clone_from(&identity.version);
+    health
+}
+
+fn plan(settings: &Settings, environment: &Environment) -> Plan {
+    let period = environment.termination_grace_period().unwrap_or_else(|text| {
+        tracing::warn!("TERMINATION_GRACE_PERIOD_SECONDS is {text:?}, not a whole number of seconds, and counts as unknown");
+        None
+    });
+    Budget::default()
+        .kubernetes(environment.in_kubernetes())
+        .termination_grace_period(period)
+        .grace(settings.shutdown.grace)
+        .delay(settings.shutdown.delay)
+        .flush(settings.shutdown.flush)
+        .plan()
+}

@@ -1,0 +1,39 @@
+//! Settings and the app's configuration out of files, environment and flags.
+
+use prodkit_config::{Errors, Layers, Loaded, Tree};
+use serde::de::DeserializeOwned;
+
+use crate::cli::Sources;
+use crate::environment::Environment;
+use crate::settings::{SECTIONS, Settings};
+
+/// The one generic prefix; `APP__DATABASE__HOST` is `database.host`.
+const PREFIX: &str = "APP__";
+
+/// Variables with a meaning of their own, later ones winning.
+const WELL_KNOWN: &[(&str, &str)] = &[
+    ("PORT", "server.port"),
+    ("HTTP_TIMEOUT", "server.timeout"),
+    ("LOG_LEVEL", "log.level"),
+    ("RUST_LOG", "log.level"),
+    ("APP_ENV", "service.environment"),
+    ("OTEL_SERVICE_NAME", "service.name"),
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", "otlp.endpoint"),
+    ("OTEL_EXPORTER_OTLP_PROTOCOL", "otlp.protocol"),
+];
+
+/// Reads every source into one tree.
+pub(crate) fn tree(sources: &Sources, environment: &Environment) -> Result<Tree, Errors> {
+    let layers = sources.files.iter().fold(Layers::new(), |layers, file| layers.file(file));
+    let layers = layers.env(PREFIX, environment.iter());
+    let layers = WELL_KNOWN.iter().fold(layers, |layers, (variable, path)| match environment.get(variable) {
+        Some(value) => layers.alias(*variable, *path, value),
+        None => layers,
+    });
+    sources.set.iter().fold(layers, |layers, assignment| layers.set(assignment)).read()
+}
+
+/// Types a tree, all errors of both halves at once.
+pub(crate) fn typed<C: DeserializeOwned>(tree: &Tree) -> Result<Loaded<Settings, C>, Errors> {
+    tree.load(SECTIONS)
+}

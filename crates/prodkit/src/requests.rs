@@ -1,0 +1,114 @@
+//! The request path's two ends: what the observability layer is told to do, and what becomes of a finished request.
+//!
+//! The only place that knows both `Lines` and `Spans`.
+
+use std::sync::Arc;
+
+use prodkit_http::{Decision, Exchange, Limits, Observe, Observer, Outcome, Parent};
+use prodkit_log::{Level, Lines};
+
+use crate::settings::{Server, Settings};
+use crate::telemetry::Telemetry;
+
+/// The target of the access log: `log.level: info,http=warn` keeps good requests out of it.
+const TARGET: &str = "http";
+
+/// The layer around the app's service.
+pub(crate) fn observe(settings: &Settings, telemetry: &Telemetry) -> Observe {
+    let observer = Requests {
+        lines: telemetry.log.lines().target(TARGET),
+        #[cfg(feature = "otlp")]
+        traces: telemetry.otlp.as_ref().map(|otlp| (otlp.sampler(), otlp.spans())),
+    };
+    Observe::new(Arc::new(observer), Arc::new(telemetry.metrics.clone()))
+        .timeout(settings.server.timeout)
+        .max_in_flight(settings.server.max_in_flight.get())
+}
+
+/// What a client may take and send.
+pub(crate) fn limits(server: &Server) -> Limits {
+    Limits::default()
+        .first_byte(server.first_byte_timeout)
+        .header_timeout(server.header_timeout)
+        .read_timeout(server.read_timeout)
+        .write_timeout(server.write_timeout)
+        .idle(server.idle_timeout)
+        .header_bytes(server.max_header_size.as_usize())
+        .body_bytes(server.max_body_size.count())
+        .max_connections(server.max_connections.get())
+}
+
+struct Requests {
+    lines: Lines,
+    #[cfg(feature = "otlp")]
+    traces: Option<(prodkit_otlp::Sampler, prodkit_otlp::Spans)>,
+}
+
+impl Observer for Requests {
+    fn decide(&self, parent: &Parent<'_>) -> Decision {
+        let of_the_caller = parent.context().map(|context| context.is_sampled());
+        #[cfg(feature = "otlp")]
+        if let Some((sampler, _)) = &self.traces {
+            return Decision::new(sampler.sample(parent.trace_id(), of_the_caller));
+        }
+        // Nothing is recorded here; whoever comes next may want to.
+        Decision::new(of_the_caller.unwrap_or(false))
+    }
+
+    fn finished(&self, exchange: &Exchange<'_>) {
+        self.write_line(exchange);
+        #[cfg(feature = "otlp")]
+        if let Some((_, spans)) = &self.traces
+            && exchange.context().is_sampled()
+        {
+            spans.push(crate::otlp::server_span(exchange));
+        }
+    }
+}
+
+impl Requests {
+    fn write_line(&self, exchange: &Exchange<'_>) {
+        let level = match exchange.outcome() {
+            Outcome::Failed | Outcome::Panicked => Level::ERROR,
+            _ if exchange.status().is_server_error() => Level::WARN,
+            _ => Level::INFO,
+        };
+        if !self.lines.enabled(level) {
+            return;
+        }
+        let mut line = self
+            .lines
+            .line(level, "request", None, Some(exchange.context()))
+            .str("method", exchange.method().as_str())
+            .str("route", exchange.route().unwrap_or_default())
+            .str("path", exchange.path())
+            .u64("status", exchange.status().as_u16().into())
+            .f64("duration_ms", exchange.elapsed().as_micros() as f64 / 1_000.0)
+            .u64("bytes_in", exchange.bytes_in())
+            .u64("bytes_out", exchange.bytes_out());
+        if exchange.request_id().as_bytes() != exchange.context().trace_id().hex() {
+            line = line.str("request_id", exchange.request_id());
+        }
+        if let Some(outcome) = outcome(exchange.outcome()) {
+            line = line.str("outcome", outcome);
+        }
+        if let Some(error) = exchange.error() {
+            line = line.str("error.message", &crate::error::chain(error));
+        }
+        line.finish();
+    }
+}
+
+/// What is worth a word: everything but an answer.
+const fn outcome(outcome: Outcome) -> Option<&'static str> {
+    match outcome {
+        Outcome::Completed => None,
+        Outcome::Disconnected => Some("disconnected"),
+        Outcome::TimedOut => Some("timed_out"),
+        Outcome::BodyRefused => Some("body_refused"),
+        Outcome::Shed => Some("shed"),
+        Outcome::Failed => Some("failed"),
+        Outcome::Panicked => Some("panicked"),
+        _ => Some("other"),
+    }
+}

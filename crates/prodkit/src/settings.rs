@@ -1,0 +1,272 @@
+//! The sections of the configuration that belong to prodkit. Every key has a default that boots, and takes effect.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use prodkit_config::{Bytes, duration};
+use serde::Deserialize;
+
+/// The top-level names an app's own configuration may not take, unless it declares the section itself.
+pub(crate) const SECTIONS: &[&str] = &[
+    "service", "server", "admin", "health", "shutdown", "log", "otlp", "metrics", "secrets", "config",
+    "runtime",
+];
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Settings {
+    pub(crate) service: Service,
+    pub(crate) server: Server,
+    pub(crate) admin: Admin,
+    pub(crate) health: Health,
+    pub(crate) shutdown: Shutdown,
+    pub(crate) log: Log,
+    pub(crate) otlp: Otlp,
+    pub(crate) metrics: Metrics,
+    pub(crate) runtime: Runtime,
+}
+
+/// Who this service is, in telemetry.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Service {
+    pub(crate) name: Option<String>,
+    pub(crate) version: Option<String>,
+    pub(crate) namespace: Option<String>,
+    /// `deployment.environment.name`.
+    pub(crate) environment: Option<String>,
+}
+
+/// The main port.
+#[derive(Debug, Deserialize)]
+#[serde(default)]
+pub(crate) struct Server {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    /// From the first byte of a request to the start of its response.
+    #[serde(with = "duration")]
+    pub(crate) timeout: Duration,
+    /// For a connection to send its first byte.
+    #[serde(with = "duration")]
+    pub(crate) first_byte_timeout: Duration,
+    /// For the whole head of a request.
+    #[serde(with = "duration")]
+    pub(crate) header_timeout: Duration,
+    /// For a request's body.
+    #[serde(with = "duration")]
+    pub(crate) read_timeout: Duration,
+    /// For a client to take what was written.
+    #[serde(with = "duration")]
+    pub(crate) write_timeout: Duration,
+    /// Between two requests of one connection.
+    #[serde(with = "duration")]
+    pub(crate) idle_timeout: Duration,
+    pub(crate) max_header_size: Bytes,
+    pub(crate) max_body_size: Bytes,
+    pub(crate) max_connections: NonZeroUsize,
+    /// Requests worked on at once; one more is answered 503.
+    pub(crate) max_in_flight: NonZeroUsize,
+    /// The probes on the main port too.
+    pub(crate) probes: bool,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            host: "0.0.0.0".to_owned(),
+            port: 8080,
+            timeout: Duration::from_secs(30),
+            first_byte_timeout: Duration::from_secs(10),
+            header_timeout: Duration::from_secs(10),
+            read_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(60),
+            idle_timeout: Duration::from_secs(75),
+            max_header_size: Bytes::kibi(32),
+            max_body_size: Bytes::mebi(2),
+            max_connections: at_least_one(10_000),
+            max_in_flight: at_least_one(1_000),
+            probes: true,
+        }
+    }
+}
+
+/// The port for probes, metrics and operators.
+#[derive(Debug, Deserialize)]
+#[serde(default)]
+pub(crate) struct Admin {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+}
+
+impl Default for Admin {
+    fn default() -> Self {
+        Self { host: "0.0.0.0".to_owned(), port: 9090 }
+    }
+}
+
+/// When a check counts, and when the process counts as stuck.
+#[derive(Debug, Deserialize)]
+#[serde(default)]
+pub(crate) struct Health {
+    /// Without progress of the main runtime for so long, liveness fails.
+    #[serde(with = "duration")]
+    pub(crate) stall: Duration,
+    #[serde(with = "duration")]
+    pub(crate) period: Duration,
+    #[serde(with = "duration")]
+    pub(crate) timeout: Duration,
+    /// Failures in a row before a good check is bad.
+    pub(crate) unhealthy_after: u32,
+    /// Successes in a row before a bad check is good.
+    pub(crate) healthy_after: u32,
+}
+
+impl Default for Health {
+    fn default() -> Self {
+        Self {
+            stall: Duration::from_secs(30),
+            period: Duration::from_secs(10),
+            timeout: Duration::from_secs(2),
+            unhealthy_after: 3,
+            healthy_after: 1,
+        }
+    }
+}
+
+/// How long stopping may take; what is not set follows from where the process runs.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Shutdown {
+    /// All of it: TERMINATION_GRACE_PERIOD_SECONDS less 3 s where known, else 25 s.
+    #[serde(with = "duration::option")]
+    pub(crate) grace: Option<Duration>,
+    /// Not ready but still serving: 5 s in Kubernetes, else none.
+    #[serde(with = "duration::option")]
+    pub(crate) delay: Option<Duration>,
+    /// The slice reserved for telemetry: 2 s.
+    #[serde(with = "duration::option")]
+    pub(crate) flush: Option<Duration>,
+}
+
+/// The log on standard output.
+#[derive(Debug, Deserialize)]
+#[serde(default)]
+pub(crate) struct Log {
+    /// `info`, or per target: `info,hyper=warn`.
+    pub(crate) level: String,
+    pub(crate) format: LogFormat,
+    /// The longest line; a longer one is cut and says so.
+    pub(crate) max_line: Bytes,
+    /// What may wait to be written; beyond it lines are dropped and counted.
+    pub(crate) buffer: Bytes,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self {
+            level: "info".to_owned(),
+            format: LogFormat::default(),
+            max_line: Bytes::new(16_000),
+            buffer: Bytes::mebi(8),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    /// JSON, unless standard output is a terminal.
+    #[default]
+    Auto,
+    Json,
+    Console,
+}
+
+/// Where traces, metrics and logs are pushed; nothing is, unless an endpoint is set.
+#[derive(Debug, Deserialize)]
+#[serde(default)]
+pub(crate) struct Otlp {
+    pub(crate) endpoint: Option<String>,
+    pub(crate) protocol: Option<OtlpProtocol>,
+    pub(crate) headers: BTreeMap<String, String>,
+    /// For one export, its retries included; cut by the budget at exit.
+    #[serde(with = "duration")]
+    pub(crate) timeout: Duration,
+    pub(crate) retry: OtlpRetry,
+    pub(crate) traces: bool,
+    pub(crate) metrics: bool,
+    /// Off, because standard output is usually collected already.
+    pub(crate) logs: bool,
+    /// The share of new traces to sample, 0 to 1.
+    pub(crate) sampling_ratio: f64,
+    #[serde(with = "duration")]
+    pub(crate) metric_interval: Duration,
+}
+
+impl Default for Otlp {
+    fn default() -> Self {
+        Self {
+            endpoint: None,
+            protocol: None,
+            headers: BTreeMap::new(),
+            timeout: Duration::from_secs(10),
+            retry: OtlpRetry::default(),
+            traces: true,
+            metrics: true,
+            logs: false,
+            sampling_ratio: 0.1,
+            metric_interval: Duration::from_secs(15),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub(crate) enum OtlpProtocol {
+    #[serde(rename = "http/protobuf")]
+    HttpProtobuf,
+    #[serde(rename = "grpc")]
+    Grpc,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(default)]
+pub(crate) struct OtlpRetry {
+    pub(crate) enabled: bool,
+    #[serde(with = "duration")]
+    pub(crate) max_elapsed_time: Duration,
+}
+
+impl Default for OtlpRetry {
+    fn default() -> Self {
+        Self { enabled: true, max_elapsed_time: Duration::from_secs(60) }
+    }
+}
+
+/// The metric store.
+#[derive(Debug, Deserialize)]
+#[serde(default)]
+pub(crate) struct Metrics {
+    /// Series of one metric; what comes beyond is counted in one overflow series.
+    pub(crate) max_series: NonZeroUsize,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self { max_series: at_least_one(2_000) }
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Runtime {
+    /// Worker threads; by default the CPU limit rounded up.
+    pub(crate) workers: Option<NonZeroUsize>,
+}
+
+const fn at_least_one(count: usize) -> NonZeroUsize {
+    match NonZeroUsize::new(count) {
+        Some(count) => count,
+        None => NonZeroUsize::MIN,
+    }
+}

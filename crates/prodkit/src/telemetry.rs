@@ -1,0 +1,86 @@
+//! Log, metrics and OTLP out of the settings; values only, nothing global.
+
+use std::io::IsTerminal as _;
+use std::time::Duration;
+
+use prodkit_log::Log;
+use prodkit_metrics::{Buckets, Recorder, Select};
+
+use crate::environment::Environment;
+use crate::error::StartError;
+use crate::identity::Identity;
+use crate::settings::{LogFormat, Settings};
+
+/// How long the last lines may take to be written.
+const LAST_LINES: Duration = Duration::from_millis(500);
+
+pub(crate) struct Telemetry {
+    pub(crate) log: Log,
+    pub(crate) metrics: Recorder,
+    #[cfg(feature = "otlp")]
+    pub(crate) otlp: Option<prodkit_otlp::Otlp>,
+    /// What there was to say before there was a log.
+    pub(crate) warnings: Vec<String>,
+}
+
+impl Telemetry {
+    /// Starts the log writer and, where an endpoint is set, the OTLP runtime. Never waits for a network.
+    pub(crate) fn start(
+        settings: &Settings,
+        identity: &Identity,
+        environment: &Environment,
+        buckets: &[(&'static str, Buckets)],
+    ) -> Result<(Self, prodkit_log::Layer), StartError> {
+        let (layer, log) = start_log(settings)?;
+        let metrics = recorder(settings, buckets);
+        let mut warnings = Vec::new();
+        #[cfg(feature = "otlp")]
+        let otlp = crate::otlp::start(settings, identity, environment, &metrics, &mut warnings)?;
+        #[cfg(not(feature = "otlp"))]
+        crate::otlp::refuse(settings, environment, &mut warnings)?;
+        let telemetry = Self {
+            log,
+            metrics,
+            #[cfg(feature = "otlp")]
+            otlp,
+            warnings,
+        };
+        telemetry.describe(identity);
+        Ok((telemetry, layer))
+    }
+
+    /// Writes what is still to be written; nothing can be logged afterwards.
+    pub(crate) fn close(&self) {
+        self.log.shutdown(LAST_LINES);
+    }
+
+    fn describe(&self, identity: &Identity) {
+        self.metrics.describe("prodkit_build_info", None, "The build that is running; always 1.");
+        let labels: Vec<_> = identity.build_labels();
+        self.metrics.gauge("prodkit_build_info", &labels).set(1.0);
+    }
+}
+
+fn start_log(settings: &Settings) -> Result<(prodkit_log::Layer, Log), StartError> {
+    let format = match settings.log.format {
+        LogFormat::Auto => prodkit_log::Format::Auto.resolve(std::io::stdout().is_terminal()),
+        LogFormat::Json => prodkit_log::Format::Json,
+        LogFormat::Console => prodkit_log::Format::Console,
+    };
+    let filter = settings.log.level.parse().map_err(|error| StartError::setting("log.level", error))?;
+    let options = prodkit_log::Options::default()
+        .format(format)
+        .filter(filter)
+        .max_line(settings.log.max_line.as_usize())
+        .buffer_bytes(settings.log.buffer.as_usize());
+    let log = prodkit_log::stdout().and_then(|stdout| prodkit_log::start(options, stdout));
+    log.map_err(|error| StartError::setup("the log")(error.into()))
+}
+
+fn recorder(settings: &Settings, buckets: &[(&'static str, Buckets)]) -> Recorder {
+    let options = prodkit_metrics::Options::new().max_series(settings.metrics.max_series.get());
+    let options = buckets
+        .iter()
+        .fold(options, |options, (name, buckets)| options.buckets_for(Select::name(*name), buckets.clone()));
+    Recorder::new(options)
+}

@@ -1,0 +1,134 @@
+//! The HTTP face: `POST /api/orders`, `GET /api/orders`, `GET /api/orders/{id}`, `GET /api/features`.
+
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{DefaultBodyLimit, Path, RawQuery, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use prodkit::Live;
+use serde::Serialize;
+
+use crate::config::FeatureFlags;
+use crate::orders::{Checkout, Draft, IdempotencyKey, Order, Store};
+use crate::problem::Problem;
+
+const DEFAULT_LIMIT: u32 = 100;
+const MAX_LIMIT: u32 = 1_000;
+
+#[derive(Clone)]
+pub(crate) struct Api {
+    pub(crate) store: Store,
+    pub(crate) checkout: Checkout,
+    pub(crate) features: Live<FeatureFlags>,
+}
+
+pub(crate) fn router(api: Api) -> Router {
+    Router::new()
+        .route("/api/orders", post(create).get(list))
+        .route("/api/orders/{id}", get(read))
+        .route("/api/features", get(features))
+        .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing here"))
+        .method_not_allowed_fallback(async || {
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path takes other methods, see Allow")
+        })
+        // `server.max_body_size` is the one limit; axum's own would hide it
+        .layer(DefaultBodyLimit::disable())
+        .with_state(api)
+}
+
+async fn create(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<impl IntoResponse, Problem> {
+    json_only(&headers)?;
+    let key = IdempotencyKey::from_headers(&headers)?;
+    let body = body.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large"),
+        status => Problem::new(status, "the body could not be read"),
+    })?;
+    let order = api.checkout.take(&Draft::parse(&body)?, key.as_ref()).await?;
+    let location = format!("/api/orders/{}", order.id);
+    Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(order)))
+}
+
+async fn read(State(api): State<Api>, Path(id): Path<String>) -> Result<Json<Order>, Problem> {
+    let missing =
+        || Problem::field(StatusCode::NOT_FOUND, "no such order", "id", "expected the id of an order");
+    api.store.order(&id).await?.map(Json).ok_or_else(missing)
+}
+
+#[derive(Serialize)]
+struct Orders {
+    orders: Vec<Order>,
+}
+
+async fn list(State(api): State<Api>, RawQuery(query): RawQuery) -> Result<Json<Orders>, Problem> {
+    let orders = api.store.newest(limit(query.as_deref().unwrap_or_default())?).await?;
+    Ok(Json(Orders { orders }))
+}
+
+async fn features(State(api): State<Api>) -> Json<FeatureFlags> {
+    Json(api.features.get().clone())
+}
+
+/// `limit` of a query string, at most once. Other parameters are for someone else.
+fn limit(query: &str) -> Result<u32, Problem> {
+    let mut values =
+        query.split('&').filter_map(|pair| pair.strip_prefix("limit=").or((pair == "limit").then_some("")));
+    let limit = match (values.next(), values.next()) {
+        (None, _) => Some(DEFAULT_LIMIT),
+        (Some(text), None) => text.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit)),
+        (Some(_), Some(_)) => None,
+    };
+    limit.ok_or_else(|| {
+        let detail = format!("expected a whole number from 1 to {MAX_LIMIT}");
+        Problem::field(StatusCode::BAD_REQUEST, "the query is not valid", "limit", detail)
+    })
+}
+
+fn json_only(headers: &HeaderMap) -> Result<(), Problem> {
+    let declared =
+        headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let media_type = declared.split(';').next().unwrap_or_default().trim();
+    if media_type.eq_ignore_ascii_case("application/json") {
+        return Ok(());
+    }
+    let detail = "expected application/json";
+    Err(Problem::field(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the body is not JSON", "Content-Type", detail))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits() {
+        for (query, expected) in [("", 100), ("limit=1", 1), ("limit=1000", 1_000), ("a=b&limit=7", 7)] {
+            assert_eq!(limit(query).unwrap(), expected, "{query}");
+        }
+        for query in [
+            "limit=0",
+            "limit=-1",
+            "limit=1001",
+            "limit=x",
+            "limit=",
+            "limit",
+            "limit=1&limit=2",
+            "limit=%31",
+        ] {
+            assert!(limit(query).is_err(), "{query}");
+        }
+    }
+
+    #[test]
+    fn content_types() {
+        let check = |value: &str| {
+            json_only(&HeaderMap::from_iter([(header::CONTENT_TYPE, value.parse().unwrap())])).is_ok()
+        };
+        assert!(check("application/json") && check("Application/JSON; charset=utf-8"));
+        assert!(!check("text/plain") && !check("application/jsonp") && json_only(&HeaderMap::new()).is_err());
+    }
+}

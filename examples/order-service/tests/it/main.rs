@@ -1,0 +1,9 @@
+//! The service as its clients and its operators see it: the real binary, real sockets, real signals.
+
+mod admin;
+mod bad_input;
+mod command_line;
+mod idempotency;
+mod orders;
+mod stopping;
+mod support;

@@ -1,0 +1,152 @@
+//! A service that misbehaves on demand, for the tests of the lifecycle.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::get;
+use prodkit::tasks::Backoff;
+use prodkit::{App, BoxError, Context};
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+#[serde(default)]
+struct Config {
+    ways: Vec<Way>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { ways: vec![Way::Serve] }
+    }
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Way {
+    /// HTTP on the main port.
+    Serve,
+    /// `app` returns an error.
+    AppFails,
+    /// `app` panics.
+    AppPanics,
+    /// `app` never returns.
+    AppHangs,
+    /// `app` never returns and never yields either.
+    AppBlocks,
+    /// A task fails as soon as it runs.
+    TaskFails,
+    /// A task panics as soon as it runs.
+    TaskPanics,
+    /// A task does not care about being told to stop.
+    TaskHangs,
+    /// A supervised task fails three times, then runs.
+    TaskRecovers,
+    /// A hook returns an error.
+    HookFails,
+    /// A hook never returns.
+    HookHangs,
+    /// A hook never returns and never yields either.
+    HookBlocks,
+    /// The app itself asks for the end.
+    Triggers,
+    /// A critical check is never good.
+    CheckFails,
+    /// A check that panics.
+    CheckPanics,
+    /// An optional check is never good.
+    OptionalCheckFails,
+    /// Two checks of one name.
+    CheckTwice,
+}
+
+fn forever() {
+    loop {
+        std::thread::park();
+    }
+}
+
+async fn app(cx: Context<Config>) -> Result<App, BoxError> {
+    let mut app = App::new();
+    for way in &cx.config().ways {
+        app = match way {
+            Way::Serve => app.axum(router()),
+            Way::AppFails => return Err("the app does not want to".into()),
+            #[expect(clippy::panic, reason = "that is what is tested")]
+            Way::AppPanics => panic!("the app fell over"),
+            Way::AppHangs => std::future::pending().await,
+            Way::AppBlocks => {
+                tracing::info!("blocking");
+                forever();
+                app
+            }
+            Way::TaskFails => app.task("failing", async |_| Err::<(), _>("no luck")),
+            #[expect(clippy::panic, reason = "that is what is tested")]
+            Way::TaskPanics => app.task("panicking", async |_| panic!("the task fell over")),
+            Way::TaskHangs => app.task("hanging", async |_| std::future::pending::<()>().await),
+            Way::TaskRecovers => {
+                let failures = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));
+                app.supervise("recovering", Backoff::default(), async move |stop| {
+                    if failures.fetch_add(1, std::sync::atomic::Ordering::Relaxed) < 3 {
+                        return Err("not yet");
+                    }
+                    tracing::info!("recovered");
+                    stop.stopped().await;
+                    Ok(())
+                })
+            }
+            Way::HookFails => app.on_shutdown("failing-hook", async || Err::<(), _>("no luck")),
+            Way::HookHangs => app.on_shutdown("hanging-hook", async || std::future::pending::<()>().await),
+            Way::HookBlocks => app.on_shutdown("blocking-hook", async || forever()),
+            Way::Triggers => {
+                let cx = cx.clone();
+                app.task("triggering", async move |stop| {
+                    cx.trigger();
+                    stop.stopped().await;
+                })
+            }
+            Way::CheckFails => app.check("failing", async || Err::<(), _>("no luck")),
+            #[expect(clippy::panic, reason = "that is what is tested")]
+            Way::CheckPanics => {
+                app.check("panicking", async || -> Result<(), BoxError> { panic!("the check fell over") })
+            }
+            Way::OptionalCheckFails => {
+                app.check_with("failing", prodkit::health::CheckOptions::optional(), async || {
+                    Err::<(), _>("no luck")
+                })
+            }
+            Way::CheckTwice => app
+                .check("twice", async || Ok::<(), BoxError>(()))
+                .check("twice", async || Ok::<(), BoxError>(())),
+        };
+    }
+    Ok(app)
+}
+
+#[expect(clippy::disallowed_methods, clippy::panic, reason = "misbehaving is what this service is for")]
+fn router() -> Router {
+    Router::new()
+        .route("/", get(async || "here"))
+        .route(
+            "/slow",
+            get(async || {
+                tracing::info!("slow request");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                "at last"
+            }),
+        )
+        .route(
+            "/hang",
+            get(async || {
+                tracing::info!("hanging request");
+                std::future::pending::<()>().await;
+            }),
+        )
+        .route("/panic", get(async || -> () { panic!("the handler fell over") }))
+        // keeps one worker from any progress
+        .route("/block", get(async || std::thread::sleep(Duration::from_secs(5))))
+}
+
+fn main() -> ExitCode {
+    prodkit::run!(app)
+}

@@ -1,0 +1,240 @@
+//! The invariants of `ARCHITECTURE.md`, held against the manifests and the sources as they are.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+/// Every edge between crates of ours, normal and build dependencies alike. A new one needs a decision record.
+const EDGES: &[(&str, &[&str])] = &[
+    ("config", &["live"]),
+    ("fakes", &[]),
+    ("health", &[]),
+    ("http", &["shutdown", "trace"]),
+    ("live", &[]),
+    ("log", &["trace"]),
+    ("metrics", &["trace"]),
+    ("otlp", &["metrics", "trace"]),
+    ("process", &[]),
+    ("shutdown", &[]),
+    ("tasks", &["shutdown"]),
+    ("trace", &[]),
+];
+
+/// Crates any other may test with, because they depend on nothing of ours.
+const TEST_KITS: &[&str] = &["prodkit-fakes"];
+
+/// What prodkit is built on: each is a normal dependency of a crate of ours, but for those that a capability not built
+/// yet will bring.
+const FOUNDATIONS: &[&str] = &[
+    "tokio",
+    "tower",
+    "hyper",
+    "opentelemetry",
+    "opentelemetry-otlp",
+    "tracing",
+    "tracing-subscriber",
+    "metrics",
+    "arc-swap",
+    "signal-hook-tokio",
+];
+/// `notify` comes with configuration reload, `secrecy` and `vaultrs` with secrets. This list ends empty.
+const OWED: &[&str] = &["notify", "secrecy", "vaultrs"];
+
+/// Only these start tasks; all other background work is a future that the facade runs as a named task.
+const MAY_SPAWN_TASKS: &[&str] = &["prodkit-tasks", "prodkit-http"];
+/// Threads: the admin listener, the OTLP runtime, the log writer; and the fakes, which stand for other processes.
+const MAY_START_THREADS: &[&str] = &["prodkit", "prodkit-otlp", "prodkit-log", "prodkit-fakes"];
+/// The one file that sets what exists once per process.
+const GLOBALS: &str = "crates/prodkit/src/globals.rs";
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+struct Package {
+    name: String,
+    manifest: PathBuf,
+    /// (dependency, kind)
+    dependencies: Vec<(String, String)>,
+}
+
+impl Package {
+    fn is_library_of_ours(&self) -> bool {
+        self.manifest.starts_with(root().join("crates"))
+    }
+
+    fn depends_on<'a>(&'a self, kinds: &'a [&str]) -> impl Iterator<Item = &'a str> {
+        self.dependencies
+            .iter()
+            .filter(|(_, kind)| kinds.contains(&kind.as_str()))
+            .map(|(name, _)| name.as_str())
+    }
+}
+
+fn packages() -> Vec<Package> {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version=1", "--no-deps", "--offline"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let text = |value: &Value| value.as_str().unwrap_or("normal").to_owned();
+    let packages = metadata["packages"].as_array().unwrap().iter().map(|package| Package {
+        name: text(&package["name"]),
+        manifest: text(&package["manifest_path"]).into(),
+        dependencies: package["dependencies"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|dependency| (text(&dependency["name"]), text(&dependency["kind"])))
+            .collect(),
+    });
+    packages.collect()
+}
+
+#[test]
+fn edges_run_one_way_and_are_all_known() {
+    let known: BTreeMap<_, BTreeSet<_>> = EDGES
+        .iter()
+        .map(|(name, edges)| {
+            (format!("prodkit-{name}"), edges.iter().map(|edge| format!("prodkit-{edge}")).collect())
+        })
+        .collect();
+    for package in
+        packages().into_iter().filter(|package| package.is_library_of_ours() && package.name != "prodkit")
+    {
+        let allowed = known.get(&package.name).unwrap_or_else(|| panic!("{} is not in EDGES", package.name));
+        let ours =
+            |kinds| package.depends_on(kinds).filter(|name| name.starts_with("prodkit")).map(str::to_owned);
+        let edges: BTreeSet<_> = ours(&["normal", "build"]).collect();
+        assert_eq!(&edges, allowed, "edges of {}", package.name);
+        for kit in ours(&["dev"]) {
+            assert!(
+                TEST_KITS.contains(&kit.as_str()) || allowed.contains(&kit),
+                "{} tests with {kit}, which is not below it",
+                package.name
+            );
+        }
+    }
+}
+
+#[test]
+fn folders_are_named_as_their_crates_and_none_is_a_heap() {
+    for package in packages().iter().filter(|package| package.is_library_of_ours()) {
+        let folder = package.manifest.parent().unwrap().file_name().unwrap();
+        assert_eq!(folder, package.name.as_str());
+        for heap in ["-core", "-common", "-util", "-utils"] {
+            assert!(!package.name.ends_with(heap), "{} names no thing", package.name);
+        }
+    }
+}
+
+#[test]
+fn the_foundations_are_dependencies_and_what_is_owed_is_not() {
+    let packages = packages();
+    let used: BTreeSet<_> = packages
+        .iter()
+        .filter(|package| package.is_library_of_ours())
+        .flat_map(|package| package.depends_on(&["normal"]))
+        .collect();
+    let missing: Vec<_> = FOUNDATIONS.iter().filter(|name| !used.contains(**name)).collect();
+    assert!(missing.is_empty(), "not a normal dependency of any crate: {missing:?}");
+    let arrived: Vec<_> = OWED.iter().filter(|name| used.contains(**name)).collect();
+    assert!(arrived.is_empty(), "no longer owed, move to FOUNDATIONS: {arrived:?}");
+}
+
+#[test]
+fn the_example_to_copy_inherits_nothing() {
+    let manifest = fs::read_to_string(root().join("examples/order-service/Cargo.toml")).unwrap();
+    assert!(!manifest.contains("workspace"), "order-service must build outside of this workspace");
+}
+
+#[test]
+fn rivals_are_measured_beside_the_workspace_not_in_it() {
+    let lock = fs::read_to_string(root().join("Cargo.lock")).unwrap();
+    for rival in ["foundations", "witchcraft-server", "axum-prometheus", "axum-tracing-opentelemetry"] {
+        assert!(!lock.contains(&format!("name = \"{rival}\"")), "{rival} is in the root lock file");
+    }
+}
+
+#[test]
+fn only_tasks_and_http_spawn() {
+    let patterns = [
+        "tokio::spawn",
+        "task::spawn",
+        "spawn_blocking",
+        "spawn_local",
+        "JoinSet",
+        "handle.spawn(",
+        "runtime.spawn(",
+    ];
+    forbid_outside(MAY_SPAWN_TASKS, &patterns);
+}
+
+#[test]
+fn threads_are_the_four_that_are_named() {
+    forbid_outside(MAY_START_THREADS, &["thread::spawn", "thread::Builder"]);
+}
+
+#[test]
+fn process_globals_are_set_in_one_file() {
+    let patterns = [
+        "set_global_default",
+        "set_global_recorder",
+        "set_tracer_provider",
+        "set_meter_provider",
+        "set_text_map_propagator",
+        "panic::set_hook",
+        "process::exit",
+        "Signals::install",
+    ];
+    for (path, line, text) in code() {
+        if path != Path::new(GLOBALS)
+            && let Some(pattern) = patterns.iter().find(|pattern| text.contains(**pattern))
+        {
+            panic!("{}:{line}: {pattern} belongs in {GLOBALS}", path.display());
+        }
+    }
+}
+
+fn forbid_outside(allowed: &[&str], patterns: &[&str]) {
+    for (path, line, text) in code() {
+        let krate = path.components().nth(1).unwrap().as_os_str().to_str().unwrap();
+        if !allowed.contains(&krate)
+            && let Some(pattern) = patterns.iter().find(|pattern| text.contains(**pattern))
+        {
+            panic!("{}:{line}: {pattern} is not for {krate}", path.display());
+        }
+    }
+}
+
+/// Every line of code in `crates/*/src`: not comments, not what follows `#[cfg(test)]`, not test files.
+fn code() -> Vec<(PathBuf, usize, String)> {
+    let mut lines = Vec::new();
+    let mut folders = vec![root().join("crates")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap();
+            let is_test = matches!(name, "tests" | "tests.rs" | "target" | "benches" | "examples" | "fuzz");
+            if is_test {
+                continue;
+            }
+            if path.is_dir() {
+                folders.push(path);
+            } else if name.ends_with(".rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                let relative = path.strip_prefix(root()).unwrap().to_path_buf();
+                let code = text.lines().enumerate().take_while(|(_, line)| !line.contains("#[cfg(test)]"));
+                let code = code.filter(|(_, line)| !line.trim_start().starts_with("//"));
+                lines.extend(code.map(|(index, line)| (relative.clone(), index + 1, line.to_owned())));
+            }
+        }
+    }
+    assert!(lines.len() > 1_000, "the sources were not found");
+    lines
+}

@@ -1,0 +1,195 @@
+//! Software nobody here wrote reads what prodkit says. A tool that is not installed is a visible `ignored`; with
+//! `PRODKIT_REQUIRE_SERVERS=1`, as the gate sets it, it is a failure.
+
+use std::env;
+use std::error::Error;
+use std::io::Write as _;
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use prodkit_e2e::http::get;
+use prodkit_e2e::process::{DEADLINE, Service};
+use rustix::process::Signal;
+use serde_json::Value;
+use tempfile::TempDir;
+
+const FIXTURE: &str = env!("CARGO_BIN_EXE_fixture");
+
+type Result = std::result::Result<(), Box<dyn Error>>;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let trials = vec![
+        with("promtool", "promtool_accepts_the_metrics", promtool_accepts_the_metrics),
+        with("prometheus", "prometheus_scrapes_and_answers_queries", prometheus_scrapes_and_answers_queries),
+        with_python("opentelemetry.proto", "a_foreign_decoder_reads_traces_and_metrics", |python| {
+            a_foreign_decoder_reads_traces_and_metrics(python)
+        }),
+    ];
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// A test that needs a program.
+fn with(program: &'static str, name: &str, test: fn(PathBuf) -> Result) -> Trial {
+    trial(name, move || find(program).ok_or_else(|| format!("{program} not found")), test)
+}
+
+/// A test that needs a Python package.
+fn with_python(package: &'static str, name: &str, test: fn(PathBuf) -> Result) -> Trial {
+    let python = move || {
+        let python = find("python3").ok_or("python3 not found")?;
+        let import =
+            Command::new(&python).args(["-c", &format!("import {package}")]).stderr(Stdio::null()).status();
+        match import {
+            Ok(status) if status.success() => Ok(python),
+            _ => Err(format!("Python's {package} not found")),
+        }
+    };
+    trial(name, python, test)
+}
+
+fn trial(
+    name: &str,
+    tool: impl FnOnce() -> std::result::Result<PathBuf, String> + Send + 'static,
+    test: fn(PathBuf) -> Result,
+) -> Trial {
+    Trial::ignorable_test(name, move || match tool() {
+        Ok(tool) => {
+            test(tool).map(|()| Completion::Completed).map_err(|error| Failed::from(error.to_string()))
+        }
+        Err(missing) if env::var_os("PRODKIT_REQUIRE_SERVERS").is_some_and(|value| value == "1") => {
+            Err(Failed::from(missing))
+        }
+        Err(missing) => Ok(Completion::ignored_with(missing)),
+    })
+}
+
+fn find(program: &str) -> Option<PathBuf> {
+    env::split_paths(&env::var_os("PATH")?).map(|folder| folder.join(program)).find(|path| path.is_file())
+}
+
+/// A service with some requests behind it.
+fn service(settings: &[&str]) -> std::result::Result<(Service, SocketAddr, TempDir), Box<dyn Error>> {
+    let folder = tempfile::tempdir()?;
+    let mut service = Service::start(FIXTURE, folder.path(), settings, &[])?;
+    let (main, admin) = service.ready().ok_or("never ready")?;
+    for path in ["/", "/", "/nowhere", "/panic"] {
+        get(main.ok_or("does not serve")?, path)?;
+    }
+    Ok((service, admin, folder))
+}
+
+/// A foreign process, killed when dropped.
+struct Foreign(Child);
+
+impl Drop for Foreign {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn promtool_accepts_the_metrics(promtool: PathBuf) -> Result {
+    let (_service, admin, _folder) = service(&[])?;
+    let text = get(admin, "/metrics")?.body;
+    let mut check = Command::new(promtool)
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    check.stdin.take().ok_or("no standard input")?.write_all(&text)?;
+    let output = check.wait_with_output()?;
+    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    // `active_connections` is a gauge the guide names; promtool has no quarrel with it
+    if output.status.success() && said.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("{}: {said}", output.status).into())
+    }
+}
+
+fn prometheus_scrapes_and_answers_queries(prometheus: PathBuf) -> Result {
+    let (_service, admin, folder) = service(&[])?;
+    let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+    let config = folder.path().join("prometheus.yml");
+    let scrape = format!(
+        "scrape_configs:\n- job_name: fixture\n  scrape_interval: 1s\n  static_configs: [{{targets: ['{admin}']}}]\n"
+    );
+    std::fs::write(&config, scrape)?;
+    let _prometheus = Foreign(
+        Command::new(prometheus)
+            .arg(format!("--config.file={}", config.display()))
+            .arg(format!("--storage.tsdb.path={}", folder.path().join("tsdb").display()))
+            .arg(format!("--web.listen-address={port}"))
+            .arg("--enable-feature=exemplar-storage")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?,
+    );
+    let query = |expression: &str| -> Option<f64> {
+        let answer = get(port, &format!("/api/v1/query?query={expression}")).ok()?;
+        let answer: Value = serde_json::from_slice(&answer.body).ok()?;
+        answer["data"]["result"][0]["value"][1].as_str()?.parse().ok()
+    };
+    let until = Instant::now() + DEADLINE;
+    while query("up") != Some(1.0) {
+        if Instant::now() > until {
+            return Err("Prometheus never scraped".into());
+        }
+        thread::park_timeout(Duration::from_millis(100));
+    }
+    // {} and quotes percent-encoded
+    let good = query("sum(http_requests_total%7Bendpoint=%22/%22,status=%22200%22%7D)");
+    let errors = query("sum(http_requests_total%7Bstatus=~%225..%22%7D)");
+    let timed = query("sum(http_request_duration_seconds_count)");
+    match (good, errors, timed) {
+        (Some(2.0), Some(1.0), Some(4.0)) => Ok(()),
+        other => Err(format!("Prometheus answers {other:?}").into()),
+    }
+}
+
+fn a_foreign_decoder_reads_traces_and_metrics(python: PathBuf) -> Result {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/servers/otlp_sink.py");
+    let mut sink = Foreign(Command::new(python).arg(script).stdout(Stdio::piped()).spawn()?);
+    let mut lines =
+        std::io::BufRead::lines(std::io::BufReader::new(sink.0.stdout.take().ok_or("no output")?));
+    let address = lines.next().ok_or("the sink did not start")??;
+
+    let endpoint = format!("otlp.endpoint=http://{address}");
+    let settings = [endpoint.as_str(), "otlp.sampling_ratio=1", "otlp.logs=true", "service.name=decoded"];
+    let (mut service, _admin, _folder) = service(&settings)?;
+    service.signal(Signal::TERM)?;
+    if service.wait()?.code() != Some(0) {
+        return Err(format!("{:#?}", service.seen()).into());
+    }
+    drop(get(address.parse()?, "/stop"));
+    let received: Vec<Value> = lines
+        .map_while(std::result::Result::ok)
+        .filter_map(|line| serde_json::from_str(&line).ok())
+        .collect();
+    let of = |signal: &str| received.iter().filter(|item| item["signal"] == signal).collect::<Vec<_>>();
+
+    let spans = of("traces");
+    let server: Vec<_> = spans.iter().filter(|span| span["kind"] == 2).collect();
+    let named = |name: &str| server.iter().filter(|span| span["name"] == name).count();
+    if (server.len(), named("GET /"), named("GET /panic")) != (4, 2, 1) {
+        return Err(format!("spans: {spans:#?}").into());
+    }
+    if !of("metrics").iter().any(|metric| {
+        metric["name"] == "http.server.request.duration" || metric["name"] == "http_requests_total"
+    }) {
+        return Err(format!("metrics: {:#?}", of("metrics")).into());
+    }
+    if !of("logs").iter().any(|log| log["body"] == "ready") {
+        return Err(format!("logs: {:#?}", of("logs")).into());
+    }
+    if received.iter().any(|item| item["service"] != "decoded") {
+        return Err("a resource without service.name".into());
+    }
+    Ok(())
+}
