@@ -165,7 +165,9 @@ impl Health {
         self.shared.advance(now)
     }
 
-    /// Waits until there is something for [`advance`](Health::advance) to take. Cancel safe.
+    /// Waits until there is something for [`advance`](Health::advance) to take, which is for one consumer to do.
+    ///
+    /// Cancel safe.
     pub async fn changed(&self) {
         poll_fn(
             |cx| if self.shared.has_events_or_wakes(cx.waker()) { Poll::Ready(()) } else { Poll::Pending },

@@ -115,6 +115,7 @@ impl State {
                 let warning = |name: &&str| format!("no check is called {name:?}, so none was left out");
                 report.warnings = unknown.map(warning).collect();
             }
+            Probe::Startup if self.has_run => {}
             Probe::Startup => {
                 let pending = |held: &Held| Pending {
                     name: held.name.clone(),

@@ -114,6 +114,9 @@ impl Budget {
             }
             _ => {}
         }
+        if self.kubernetes && self.delay.is_none() && plan.delay < DELAY {
+            warnings.push(Warning::DelayCut { delay: plan.delay, flush: plan.flush, grace: given });
+        }
         let (delay, flush) = (plan.delay, self.flush.unwrap_or(plan.flush));
         let drain = self.drain.unwrap_or_default();
         let tasks = self.tasks.unwrap_or_default();
@@ -234,6 +237,15 @@ impl Deadlines {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Warning {
+    /// In Kubernetes, with a total so short that the default delay would leave too little to the drain.
+    DelayCut {
+        /// What is left of the delay.
+        delay: Duration,
+        /// The flush.
+        flush: Duration,
+        /// The total.
+        grace: Duration,
+    },
     /// The steps that were set by hand add up to more than the total.
     DoesNotFit {
         /// The delay after an announced stop.
@@ -266,6 +278,12 @@ pub enum Warning {
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::DelayCut { delay, flush, grace } => write!(
+                f,
+                "the shutdown delay is cut from {DELAY:?} to {delay:.1?}, since grace {grace:?} - flush {flush:?} = {rest:?} \
+                 must hold a drain as well: endpoints may learn of the stop too late",
+                rest = grace.saturating_sub(*flush),
+            ),
             Self::DoesNotFit { delay, drain, tasks, flush, grace } => {
                 let steps = [("delay", delay), ("drain", drain), ("tasks", tasks), ("flush", flush)];
                 let sum = steps.iter().fold(Duration::ZERO, |sum, (_, step)| sum.saturating_add(**step));

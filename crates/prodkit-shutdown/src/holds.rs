@@ -119,28 +119,42 @@ impl Future for Idle<'_> {
             waiting.next_key += 1;
             waiting.next_key
         });
-        match waiting.wakers.iter_mut().find(|(other, _)| *other == key) {
-            Some((_, waker)) => waker.clone_from(cx.waker()),
-            None => waiting.wakers.push((key, cx.waker().clone())),
-        }
+        let old = waiting.put(key, cx.waker().clone());
         // After the waker is in the list: a release that saw no waiter came before this step, and is seen by it.
-        if shared.state.fetch_or(WAITED_FOR, Ordering::AcqRel) < ONE {
-            Poll::Ready(())
-        } else {
-            Poll::Pending
-        }
+        let idle = shared.state.fetch_or(WAITED_FOR, Ordering::AcqRel) < ONE;
+        drop(waiting);
+        // Outside of the lock: with a waker may go the last reference to a task, and with that task a hold.
+        drop(old);
+        if idle { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 
 impl Drop for Idle<'_> {
     fn drop(&mut self) {
-        if let Some(key) = self.key {
-            let mut waiting = lock(&self.shared.waiting);
-            waiting.wakers.retain(|(other, _)| *other != key);
-            if waiting.wakers.is_empty() {
-                self.shared.state.fetch_and(!WAITED_FOR, Ordering::AcqRel);
-            }
+        let Some(key) = self.key else { return };
+        let mut waiting = lock(&self.shared.waiting);
+        let own = waiting.take(key);
+        if waiting.wakers.is_empty() {
+            self.shared.state.fetch_and(!WAITED_FOR, Ordering::AcqRel);
         }
+        drop(waiting);
+        drop(own);
+    }
+}
+
+impl Waiting {
+    /// Returns the waker that was there before.
+    fn put(&mut self, key: u64, waker: Waker) -> Option<Waker> {
+        if let Some((_, old)) = self.wakers.iter_mut().find(|(other, _)| *other == key) {
+            return Some(std::mem::replace(old, waker));
+        }
+        self.wakers.push((key, waker));
+        None
+    }
+
+    fn take(&mut self, key: u64) -> Option<Waker> {
+        let nth = self.wakers.iter().position(|(other, _)| *other == key)?;
+        Some(self.wakers.swap_remove(nth).1)
     }
 }
 

@@ -72,9 +72,8 @@ impl Stop {
     ///
     /// Cancel safe: nothing is lost when the future is dropped, and the next one sees the same order.
     pub async fn stopped(&self) {
-        let mut notified = pin!(self.order.given.notified());
-        // Registering comes before looking: an order given between the two wakes us.
-        notified.as_mut().enable();
+        // Made before looking: it hears of every order given from here on, also before its first poll.
+        let notified = self.order.given.notified();
         if !self.is_stopped() {
             notified.await;
         }

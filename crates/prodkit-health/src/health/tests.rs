@@ -245,6 +245,15 @@ fn what_changed_is_told_once_and_in_order() {
     );
     process.apply_all(&[Good(0), Good(1), Good(2)]);
     lines(&process);
+    // What time did is told, also when a result came before anybody looked.
+    process.apply_all(&[Good(1), Good(2), Wait(29), Good(1), Good(2), Wait(1), Good(0)]);
+    assert_eq!(
+        lines(&process),
+        [
+            "critical check db went from healthy to stale: no result for 30s",
+            "critical check db went from stale to healthy",
+        ]
+    );
     process.apply_all(&[Stall, Resume, Draining]);
     assert_eq!(
         lines(&process),

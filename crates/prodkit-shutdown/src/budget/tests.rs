@@ -73,11 +73,18 @@ fn a_step_that_ends_early_leaves_its_time_to_the_next_but_the_flush_keeps_its_ow
 #[test]
 fn what_does_not_fit_is_said_with_its_arithmetic() {
     let pod = || Budget::default().kubernetes(true);
-    let table: [(Budget, &[&str]); 9] = [
+    let table: [(Budget, &[&str]); 10] = [
         (Budget::default(), &[]),
         (pod(), &[]),
         (pod().termination_grace_period(s(60)).grace(s(57)), &[]),
         (Budget::default().grace(s(300)), &[]),
+        (
+            pod().termination_grace_period(s(10)),
+            &[
+                "the shutdown delay is cut from 5s to 3.3s, since grace 7s - flush 2s = 5s must hold a drain as well: \
+               endpoints may learn of the stop too late",
+            ],
+        ),
         (
             pod().termination_grace_period(s(30)).grace(s(45)),
             &[

@@ -229,6 +229,23 @@ async fn a_supervised_task_is_started_again_until_it_completes() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_task_that_was_started_again_runs() {
+    let first = Arc::new(AtomicUsize::new(0));
+    let task = async move |stop: Stop| {
+        if first.fetch_add(1, Ordering::Relaxed) == 0 {
+            return Err("first");
+        }
+        stop.stopped().await;
+        Ok(())
+    };
+    let running = TaskGroup::new().supervise("relay", Backoff::new(ms(10), ms(10)), task).start().unwrap();
+    sleep(ms(100)).await;
+    let status = running.statuses().snapshot().remove(0);
+    assert!(matches!(status.state, State::Running) && status.restarts == 1, "{status:?}");
+    assert_eq!(stop(running, ms(100)).await, ["relay completed (0.0ns)"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_wait_between_two_runs_ends_with_the_order_to_stop() {
     let long = Backoff::new(ms(1_000_000), ms(1_000_000)).seed(1);
     let running = TaskGroup::new().supervise("down", long, async |_| Err("refused")).start().unwrap();
