@@ -1,6 +1,6 @@
 //! Every limit takes effect.
 
-use crate::support::{Raw, Server, Witness, header, hello, service, spawn, status, text, until};
+use crate::support::{Raw, Server, Witness, header, hello, service, spawn, status, text, until, within};
 use bytes::Bytes;
 use http::Response;
 use http_body_util::{BodyExt as _, Full};
@@ -53,7 +53,7 @@ async fn a_head_that_trickles_is_closed() {
         Ok::<(), std::io::Error>(())
     });
     let mut answer = vec![];
-    let _ = tokio::io::AsyncReadExt::read_to_end(&mut read, &mut answer).await;
+    let _ = within("closed", tokio::io::AsyncReadExt::read_to_end(&mut read, &mut answer)).await;
     assert_eq!(answer, b"");
     let _ = trickle.await.expect("no panic").expect_err("closed");
     server.ends_clean().await;
@@ -186,7 +186,7 @@ async fn a_body_that_trickles_is_given_up() {
         }
     });
     let mut answer = String::new();
-    let _ = tokio::io::AsyncReadExt::read_to_string(&mut read, &mut answer).await;
+    let _ = within("closed", tokio::io::AsyncReadExt::read_to_string(&mut read, &mut answer)).await;
     assert!(answer.ends_with("slow"), "{answer}");
     drop(read);
     trickle.await.expect("no panic");

@@ -61,6 +61,21 @@ async fn a_client_that_is_dead_is_cut() {
     server.ends_clean().await;
 }
 
+/// Streams end in tasks of their own, on other threads than their connection's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_connection_is_idle_again_after_its_requests() {
+    let server = Server::start(hello(), patient().idle(SHORT)).await;
+    for _ in 0..20 {
+        let mut client = Frames::connect(&server).await;
+        client.send(HEADERS, END, 1, &GET).await;
+        let goaway = client.next(GOAWAY).await;
+        // it was told when that request was over
+        assert_eq!(goaway, [0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0]);
+        assert_eq!(server.traffic.requests(), 0);
+    }
+    server.ends_clean().await;
+}
+
 #[tokio::test]
 async fn an_idle_connection_is_told_to_go() {
     let server = Server::start(hello(), patient().idle(SHORT)).await;
