@@ -60,7 +60,7 @@ pub fn panic_line(log: &Log, info: &PanicHookInfo<'_>) {
         // for a person, who reads lines
         for frame in backtrace.to_string().lines() {
             let mut draft = Draft::new(&core.shape);
-            draft.plain(frame);
+            draft.message(|draft| draft.plain(frame));
             core.writer.push(draft.finish());
         }
     }

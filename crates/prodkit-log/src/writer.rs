@@ -53,6 +53,8 @@ struct State {
     closed: bool,
     /// Nobody waits any longer: what is left is lost.
     abandoned: bool,
+    /// After closing, the lines lost at last are told of; after that the thread ends.
+    last_words: bool,
     ended: bool,
 }
 
@@ -92,7 +94,6 @@ impl Writer {
             thread: OnceLock::new(),
         });
         let thread = thread::spawn(Arc::clone(&shared), out, complaints, duties)?;
-        let _ = shared.thread.set(thread.thread().id());
         Ok(Self { shared, thread: Mutex::new(Some(thread)) })
     }
 

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 use std::sync::{Arc, MutexGuard, PoisonError};
-use std::thread::{Builder, JoinHandle};
+use std::thread::{self, Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::output::{Complaints, Failure, Output};
@@ -28,6 +28,7 @@ pub(super) fn spawn(
     mut duties: impl Duties,
 ) -> io::Result<JoinHandle<()>> {
     Builder::new().name("prodkit-log".into()).spawn(move || {
+        let _ = shared.thread.set(thread::current().id());
         let mut batch = Vec::with_capacity(KEPT.min(shared.capacity));
         let mut complaints = Complaints::new(complaints);
         let mut output = Output::new(out);
@@ -56,8 +57,10 @@ fn next(shared: &Shared, batch: &mut Vec<u8>, duties: &mut impl Duties) -> Optio
         // without the lock: it may ask every call site about its filter
         let wanted = duties.tick(Instant::now());
         let mut state = shared.lock();
-        let last_words = state.closed && state.untold > 0 && !state.abandoned;
+        // once: lines may be offered, and dropped, for as long as the process likes
+        let last_words = state.closed && state.untold > 0 && !state.abandoned && !state.last_words;
         if !state.pending.is_empty() || last_words {
+            state.last_words |= state.pending.is_empty();
             state.in_flight_bytes = state.pending.len();
             state.in_flight_lines = std::mem::take(&mut state.pending_lines);
             std::mem::swap(&mut state.pending, batch);
@@ -113,12 +116,11 @@ fn settle(shared: &Shared, lines: &[u8], told: u64, failure: Option<&Failure>) {
             state.counts.written += whole;
             state.counts.bytes += taken.len() as u64;
             state.lose(in_flight - whole);
-            // nor did anybody read of the lines lost before
-            state.untold += told;
-            if state.closed {
-                // there is no later batch to tell it in
-                state.abandoned = true;
+            if failure.taken <= lines.len() {
+                // nor did anybody hear of the lines lost before
+                state.untold += told;
             }
+            state.abandoned |= state.last_words;
         }
     }
     drop(state);

@@ -51,7 +51,7 @@ fn whole(line: &str, max_line: usize) -> Object {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig::with_cases(100))]
 
     #[test]
     fn every_preformatted_line_is_one_whole_object(

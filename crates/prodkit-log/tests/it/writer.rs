@@ -1,6 +1,6 @@
 use std::io::{self, ErrorKind, Write};
 use std::sync::mpsc;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use prodkit_log::{Level, Log, start};
@@ -155,6 +155,29 @@ fn the_thread_ends_with_the_last_handle() {
     assert_eq!(receiver.recv_timeout(LONG), Err(mpsc::RecvTimeoutError::Disconnected));
 }
 
+#[test]
+fn the_writers_own_thread_waits_for_nobody() {
+    struct Impatient(Arc<OnceLock<Log>>, mpsc::Sender<(bool, bool)>);
+    impl Write for Impatient {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let log = self.0.wait();
+            line(log, 1);
+            let _ = self.1.send((log.flush(Duration::MAX), log.shutdown(Duration::MAX)));
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let (itself, (sender, receiver)) = (Arc::new(OnceLock::new()), mpsc::channel());
+    let (_layer, log) = start(json(), Impatient(Arc::clone(&itself), sender)).expect("a thread");
+    itself.set(log.clone()).expect("the first");
+    line(&log, 0);
+    assert_eq!(receiver.recv_timeout(LONG), Ok((false, false)));
+    // each write offers a line that comes too late: the thread ends all the same
+    assert!(log.shutdown(LONG));
+}
+
 /// Answers as scripted, then takes everything.
 struct Script(Output, Arc<Mutex<Vec<io::Result<usize>>>>);
 
@@ -195,6 +218,9 @@ fn what_the_output_refuses_is_counted() {
     let lost = r#""msg":"two"}|"caller":"prodkit-log","msg":"log lines dropped","lines":1}"#;
     check(vec![kind(ErrorKind::BrokenPipe)], (1, 1, 1), lost);
     check(vec![Ok(0)], (1, 1, 1), lost);
+    // who was to be told of the first did not hear it
+    let both_lost = r#""caller":"prodkit-log","msg":"log lines dropped","lines":2}"#;
+    check(vec![kind(ErrorKind::BrokenPipe), kind(ErrorKind::BrokenPipe)], (0, 2, 2), both_lost);
     // a torn line ends where the next begins
     check(vec![Ok(10), kind(ErrorKind::StorageFull)], (1, 1, 1), &format!("|{lost}"));
 }
