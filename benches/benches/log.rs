@@ -54,7 +54,9 @@ fn log(c: &mut Criterion) {
         group.bench_function("tracing-subscriber json", |b| b.iter(|| event_with_ids(black_box(7))));
         let span = tracing::info_span!("request", order = 7);
         let _entered = span.enter();
-        group.bench_function("tracing-subscriber json, in a span", |b| b.iter(|| event_with_ids(black_box(7))));
+        group.bench_function("tracing-subscriber json, in a span", |b| {
+            b.iter(|| event_with_ids(black_box(7)))
+        });
     });
 
     let (layer, log) = start(Options::default().format(Format::Json), null()).expect("a thread");
