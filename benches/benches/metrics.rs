@@ -1,5 +1,4 @@
 //! What recording and scraping cost, beside the bare atomics and beside the peers.
-#![expect(missing_docs, reason = "criterion's macros make undocumented items")]
 #![expect(clippy::unwrap_used, reason = "a bench fails by panicking")]
 
 use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
@@ -34,9 +33,9 @@ fn counters(c: &mut Criterion) {
     let family = ours.counters("family_total", LABELS.map(|label| label.0));
     let values = LABELS.map(|label| label.1);
     group.bench_function("typed, 3 values", |b| b.iter(|| family.increment(black_box(values), 1)));
-    let peer = prometheus_client::metrics::family::Family::<Vec<(&str, &str)>, Counter>::default();
+    let peer = Family::<[(&str, &str); 3], Counter>::default();
     group.bench_function("typed, 3 labels, prometheus-client", |b| {
-        b.iter(|| peer.get_or_create(&black_box(LABELS).to_vec()).inc());
+        b.iter(|| peer.get_or_create(&black_box(LABELS)).inc());
     });
     let recorders: [(&str, &dyn metrics::Recorder); 2] = [("ours", &ours), ("exporter", &theirs)];
     for (name, recorder) in recorders {
@@ -111,7 +110,7 @@ fn labels(i: usize) -> Labels {
 fn encode(c: &mut Criterion) {
     let ours = Recorder::new(Options::new().max_series(SERIES));
     let theirs = PrometheusBuilder::new().set_buckets(Buckets::default().bounds()).unwrap().build_recorder();
-    let family = Family::<Vec<(String, String)>, Counter>::default();
+    let family = Family::<[(String, String); 3], Counter>::default();
     let mut registry = Registry::default();
     registry.register("http_requests", "Requests.", family.clone());
     let ours_histograms = Recorder::new(Options::new().max_series(SERIES));
@@ -122,7 +121,7 @@ fn encode(c: &mut Criterion) {
             with_local_recorder(recorder, || counter!("http_requests_total", &labels).increment(value));
         }
         with_local_recorder(&ours_histograms, || histogram!("wait_seconds", &labels).record(0.07));
-        family.get_or_create(&labels.map(|(name, value)| (name.to_owned(), value)).to_vec()).inc_by(value);
+        family.get_or_create(&labels.map(|(name, value)| (name.to_owned(), value))).inc_by(value);
     }
     let mut group = c.benchmark_group(format!("encode {SERIES} series"));
     group.sample_size(50);
