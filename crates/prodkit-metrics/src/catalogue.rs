@@ -117,7 +117,9 @@ impl Catalogue {
             Kind::Counter => Slot::counter(),
             Kind::Gauge => Slot::gauge(),
             Kind::Histogram => {
-                let bounds = options.buckets_of(&family.meta.raw, &name::metric(name)).share();
+                // By the first of its names, so that all its series have the same.
+                let raw = &family.meta.raw;
+                let bounds = options.buckets_of(raw, &name::metric(raw)).share();
                 Slot::histogram(bounds, options.exemplars, rejected)
             }
         };

@@ -126,3 +126,18 @@ fn buckets_are_chosen_by_name_and_may_be_negative() {
     );
     assert!(!open_metrics(&recorder).contains("drift_sum"));
 }
+
+#[test]
+fn names_shown_alike_have_the_same_buckets() {
+    let options = Options::new().buckets_for(Select::name("wait_seconds"), Buckets::new(&[2.0]).unwrap());
+    let recorder = Recorder::new(options);
+    recorder.describe("wait", Some(Unit::Seconds), "");
+    recorder.histogram("wait", &[("a", "1")]).record(0.07);
+    recorder.histogram("wait_seconds", &[("a", "2")]).record(0.07);
+    let text = text(&recorder);
+    for line in
+        ["wait_seconds_bucket{a=\"2\",le=\"0.05\"} 0\n", "wait_seconds_bucket{a=\"2\",le=\"0.1\"} 1\n"]
+    {
+        assert!(text.contains(line), "{line}{text}");
+    }
+}
