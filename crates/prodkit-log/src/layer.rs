@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use prodkit_trace::{SpanIds, TraceContext};
-use tracing_core::{Event, Interest, LevelFilter, Metadata, Subscriber, span};
+use tracing_core::{Dispatch, Event, Interest, LevelFilter, Metadata, Subscriber, span};
 use tracing_log::NormalizeEvent as _;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
@@ -40,6 +40,10 @@ impl<S> tracing_subscriber::Layer<S> for Layer
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
+    fn on_register_dispatch(&self, dispatch: &Dispatch) {
+        self.core.switch.serves(dispatch);
+    }
+
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
         if self.passes(metadata) { Interest::always() } else { Interest::never() }
     }

@@ -56,12 +56,13 @@ pub fn start(options: Options, out: impl Write + Send + 'static) -> io::Result<(
     Ok((Layer { core: Arc::clone(&core) }, Log { core }))
 }
 
-/// Standard output as [`start`] wants it: unbuffered, since the writer writes whole batches, and honest about being
-/// closed, which [`std::io::stdout`] hides.
+/// Standard output as [`start`] wants it: unbuffered, since the writer writes whole batches, and with all its errors,
+/// some of which [`std::io::stdout`] hides. (A process that is started with it closed has the null device instead: Rust's
+/// runtime sees to that.)
 ///
 /// # Errors
 ///
-/// It is closed, or the process has no file descriptor left.
+/// It was closed since, or the process has no file descriptor left.
 pub fn stdout() -> io::Result<impl Write + Send + 'static> {
     use std::os::fd::AsFd as _;
     io::stdout().as_fd().try_clone_to_owned().map(std::fs::File::from)

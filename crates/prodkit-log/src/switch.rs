@@ -1,11 +1,13 @@
 //! The filter while the process runs: set by a reload, overridden for a while by an operator.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use tracing_core::callsite;
+use tracing_core::dispatcher::{self, Dispatch, WeakDispatch};
+use tracing_core::subscriber::NoSubscriber;
 
 use crate::Filter;
 
@@ -15,7 +17,12 @@ pub(crate) struct Switch {
     /// Changes whenever `effective` does, so that an answer can be remembered.
     generation: AtomicU64,
     state: Mutex<State>,
+    /// The subscriber whose call sites are to follow.
+    dispatch: OnceLock<WeakDispatch>,
 }
+
+/// Rebuilding is for the whole process, and one that began before another's change must not end after it.
+static REBUILDING: Mutex<()> = Mutex::new(());
 
 #[derive(Debug)]
 struct State {
@@ -29,7 +36,13 @@ impl Switch {
             effective: ArcSwap::from_pointee(base.clone()),
             generation: AtomicU64::new(0),
             state: Mutex::new(State { base, over: None }),
+            dispatch: OnceLock::new(),
         }
+    }
+
+    /// Told once the layer is part of a subscriber.
+    pub(crate) fn serves(&self, dispatch: &Dispatch) {
+        let _ = self.dispatch.set(dispatch.downgrade());
     }
 
     pub(crate) fn effective(&self) -> Arc<Filter> {
@@ -83,9 +96,26 @@ impl Switch {
             self.effective.store(Arc::new(effective.clone()));
             self.generation.fetch_add(1, Ordering::Release);
         }
-        // Outside the lock: it asks every layer about every call site. Two at once are fine, since each begins after
-        // its own store and so the last one sees the last filter.
-        callsite::rebuild_interest_cache();
+        // outside the lock: every layer is asked about every call site
+        self.rebuild();
+    }
+
+    /// Has all call sites ask again whether they are enabled.
+    ///
+    /// Where there is but one subscriber in the process, `tracing` takes that of the thread which rebuilds for it: in a
+    /// thread without one everything would be disabled, so it is lent ours.
+    fn rebuild(&self) {
+        let _one = REBUILDING.lock().unwrap_or_else(PoisonError::into_inner);
+        match self.dispatch.get().map(WeakDispatch::upgrade) {
+            Some(Some(dispatch)) => dispatcher::with_default(&dispatch, callsite::rebuild_interest_cache),
+            // it is gone, and nobody asks its filter any longer
+            Some(None) => {}
+            // it was never told of one, perhaps by a wrapper that tells nothing on
+            None if dispatcher::get_default(|dispatch| !dispatch.is::<NoSubscriber>()) => {
+                callsite::rebuild_interest_cache();
+            }
+            None => {}
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
