@@ -1,75 +1,28 @@
 //! serde's side of the tree: a deserializer that knows the path, the place and the type at every step.
 
 mod access;
+mod deserializer;
 mod fault;
 mod joker;
 mod number;
+mod pass;
 
 pub(crate) use fault::{Fault, Place, Reason};
+pub(crate) use pass::{Plan, Run, Section, Seen, Stand, View};
 
-use crate::duration;
 use crate::node::{Entry, Kind, Map, Node, key_is_secret, push_index, push_key, settled};
 use crate::scalar::{self, Form};
 use crate::secrecy;
 use crate::source::{Origin, Span};
-use access::{Entries, Items, Variant};
-use prodkit_live::registry;
-use serde::de::value::SeqDeserializer;
-use serde::de::{Deserialize, Deserializer, Expected, Visitor};
-use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use access::{Entries, Items};
+use serde::de::{Deserialize, Expected, Visitor};
+use std::collections::BTreeSet;
 
 /// The newtype name a secret type asks for, so that this crate knows not to print what is below it.
 ///
 /// `deserializer.deserialize_newtype_struct(SECRET_NAME, visitor)`: nothing below it appears in an error, and
 /// [`Loaded::secrets`](crate::Loaded::secrets) lists its path.
 pub const SECRET_NAME: &str = "$prodkit_secrets::Secret";
-
-/// Which part of the top level a type reads.
-#[derive(Clone, Copy)]
-pub(crate) enum View<'a> {
-    All,
-    /// The reserved sections.
-    Settings(&'a [&'a str]),
-    /// Everything else, and the reserved sections the type names.
-    App(&'a [&'a str]),
-}
-
-/// What stands where a value was wrong or missing, so that the rest can be looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stand {
-    /// Left out, as if it had never been written.
-    Skip,
-    /// A made-up value that fits the type asked for; the number picks another one.
-    Joker(usize),
-}
-
-pub(crate) type Plan = HashMap<String, Stand>;
-
-/// One pass over the tree for one type.
-pub(crate) struct Run<'t, 'p> {
-    pub(crate) plan: &'p Plan,
-    pub(crate) seen: &'p RefCell<Seen<'t>>,
-    pub(crate) view: View<'p>,
-}
-
-/// What passes over the tree found out.
-#[derive(Default)]
-pub(crate) struct Seen<'t> {
-    pub(crate) sections: BTreeMap<String, Section<'t>>,
-    pub(crate) warnings: BTreeMap<String, String>,
-    pub(crate) secrets: BTreeSet<String>,
-    pub(crate) secret_spans: Vec<Span>,
-}
-
-/// A map that some type read, and the keys types know in it.
-pub(crate) struct Section<'t> {
-    pub(crate) map: &'t Map,
-    pub(crate) fields: BTreeSet<&'static str>,
-    /// Some type takes any key; at the top level reserved names and others are separate questions.
-    pub(crate) open: bool,
-    pub(crate) open_reserved: bool,
-}
 
 pub(crate) enum Path<'p> {
     Root,
@@ -115,22 +68,6 @@ impl Path<'_> {
                 above.write(text);
                 push_index(text, *index);
             }
-        }
-    }
-}
-
-impl Run<'_, '_> {
-    fn stand(&self, path: &Path<'_>) -> Option<Stand> {
-        if self.plan.is_empty() { None } else { self.plan.get(&path.text()).copied() }
-    }
-
-    fn admits(&self, path: &Path<'_>, name: &str, fields: Option<&[&str]>) -> bool {
-        match (path, self.view) {
-            (Path::Root, View::Settings(reserved)) => reserved.contains(&name),
-            (Path::Root, View::App(reserved)) => {
-                !reserved.contains(&name) || fields.is_some_and(|fields| fields.contains(&name))
-            }
-            _ => true,
         }
     }
 }
@@ -380,178 +317,4 @@ pub(crate) fn spans(value: Value<'_>, origin: &Origin, into: &mut Vec<Span>) {
 /// Whether printing the text could print a secret.
 fn sensitive(secret: bool, value: Value<'_>) -> bool {
     secret || matches!(value, Value::Scalar(text, _) if secrecy::text_is_secret(text))
-}
-
-impl<'t> Deserializer<'t> for De<'t, '_> {
-    type Error = Fault;
-
-    number::integers! {
-        deserialize_i8 visit_i8 i8, deserialize_i16 visit_i16 i16, deserialize_i32 visit_i32 i32,
-        deserialize_i64 visit_i64 i64, deserialize_i128 visit_i128 i128, deserialize_u8 visit_u8 u8,
-        deserialize_u16 visit_u16 u16, deserialize_u32 visit_u32 u32, deserialize_u64 visit_u64 u64,
-        deserialize_u128 visit_u128 u128
-    }
-
-    fn deserialize_any<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Fault> {
-        self.untyped(visitor)
-    }
-
-    fn deserialize_bool<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Fault> {
-        visitor.visit_bool(self.boolean()?)
-    }
-
-    fn deserialize_f32<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Fault> {
-        visitor.visit_f32(self.float32()?)
-    }
-
-    fn deserialize_f64<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Fault> {
-        visitor.visit_f64(self.float("a number")?)
-    }
-
-    fn deserialize_char<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Fault> {
-        let mut chars = self.wanted_text()?.chars();
-        match (chars.next(), chars.next()) {
-            (Some(c), None) => visitor.visit_char(c),
-            _ => Err(self.expected("one character", None)),
-        }
-    }
-
-    fn deserialize_str<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Fault> {
-        visitor.visit_borrowed_str(self.wanted_text()?)
-    }
-
-    fn deserialize_string<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Fault> {
-        self.deserialize_str(visitor)
-    }
-
-    fn deserialize_bytes<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Fault> {
-        match self.value {
-            Value::Seq(_) => self.list(None, visitor),
-            Value::Scalar(..) | Value::Map(_) => visitor.visit_borrowed_bytes(self.wanted_text()?.as_bytes()),
-        }
-    }
-
-    fn deserialize_byte_buf<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Fault> {
-        self.deserialize_bytes(visitor)
-    }
-
-    fn deserialize_option<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Fault> {
-        if self.value.is_null() { visitor.visit_none() } else { visitor.visit_some(self) }
-    }
-
-    fn deserialize_unit<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Fault> {
-        if self.is_root() {
-            let message =
-                "`()` is not a configuration type; declare a struct, and one without fields takes no keys";
-            return Err(self.says(Reason::Shape, message.into()));
-        }
-        if self.value.is_null() { visitor.visit_unit() } else { Err(self.expected("nothing (`null`)", None)) }
-    }
-
-    fn deserialize_unit_struct<V: Visitor<'t>>(self, _: &'static str, visitor: V) -> Result<V::Value, Fault> {
-        match self.value {
-            Value::Map(map) => {
-                self.know(map, Some(&[]));
-                visitor.visit_unit()
-            }
-            null if null.is_null() => visitor.visit_unit(),
-            _ => Err(self.expected("a map without keys", None)),
-        }
-    }
-
-    fn deserialize_newtype_struct<V: Visitor<'t>>(
-        mut self,
-        name: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Fault> {
-        if name == registry::NAME {
-            return registry::at(&self.path.text(), || visitor.visit_newtype_struct(self));
-        }
-        if name == SECRET_NAME {
-            self.hide();
-        }
-        // Located here, where it is known that the value is secret.
-        visitor.visit_newtype_struct(self).map_err(|fault| self.locate(fault))
-    }
-
-    fn deserialize_seq<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Fault> {
-        self.list(None, visitor)
-    }
-
-    fn deserialize_tuple<V: Visitor<'t>>(self, length: usize, visitor: V) -> Result<V::Value, Fault> {
-        self.list(Some(length), visitor)
-    }
-
-    fn deserialize_tuple_struct<V: Visitor<'t>>(
-        self,
-        _: &'static str,
-        length: usize,
-        visitor: V,
-    ) -> Result<V::Value, Fault> {
-        self.list(Some(length), visitor)
-    }
-
-    fn deserialize_map<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Fault> {
-        let map = self.section(&visitor)?;
-        self.any_map(map, visitor)
-    }
-
-    fn deserialize_struct<V: Visitor<'t>>(
-        self,
-        name: &'static str,
-        fields: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Fault> {
-        // `std::time::Duration` asks for this; people write `30s`.
-        if name == "Duration" && fields == ["secs", "nanos"] && !matches!(self.value, Value::Map(_)) {
-            let duration = self.duration()?;
-            let parts = [duration.as_secs(), u64::from(duration.subsec_nanos())];
-            return visitor.visit_seq(SeqDeserializer::new(parts.into_iter()));
-        }
-        self.fields(fields, visitor)
-    }
-
-    fn deserialize_enum<V: Visitor<'t>>(
-        self,
-        _: &'static str,
-        variants: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Fault> {
-        if let Some(name) = self.value.text() {
-            return visitor.visit_enum(Variant { de: self, name, content: None });
-        }
-        let list: Vec<String> = variants.iter().map(|name| format!("`{name}`")).collect();
-        let expected = format!("one of {}", list.join(", "));
-        match self.value {
-            Value::Map(map) if map.len() == 1 => match map.iter().next() {
-                Some(entry) => {
-                    visitor.visit_enum(Variant { de: self, name: &entry.name, content: Some(entry) })
-                }
-                None => Err(self.expected(&expected, None)),
-            },
-            Value::Map(map) if map.len() > 1 => {
-                let found: Vec<String> =
-                    map.iter().take(4).map(|Entry { name, key, .. }| format!("`{name}` ({key})")).collect();
-                let message = format!("expected {expected}, found several: {}", found.join(", "));
-                Err(self.says(Reason::Shape, message))
-            }
-            Value::Scalar(..) | Value::Seq(_) | Value::Map(_) => Err(self.expected(&expected, None)),
-        }
-    }
-
-    fn deserialize_identifier<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Fault> {
-        self.deserialize_str(visitor)
-    }
-
-    fn deserialize_ignored_any<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Fault> {
-        visitor.visit_unit()
-    }
-}
-
-impl De<'_, '_> {
-    fn duration(&self) -> Result<std::time::Duration, Fault> {
-        let Value::Scalar(text, _) = self.value else { return Err(self.expected(duration::EXPECTED, None)) };
-        duration::read(text)
-            .map_err(|hint| self.expected(duration::EXPECTED, Some(hint).filter(|hint| !hint.is_empty())))
-    }
 }

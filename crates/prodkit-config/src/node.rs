@@ -61,10 +61,7 @@ impl Node {
         match (&mut self.kind, over) {
             (Kind::Map(_), over) if over.is_empty() => {}
             (Kind::Map(under), Self { kind: Kind::Map(over), origin }) => {
-                // A variable that sets one key of a section does not become the place to look for the section.
-                if origin.is_file() || !self.origin.is_file() {
-                    self.origin = origin;
-                }
+                self.origin = origin;
                 for entry in over.entries {
                     under.merge(entry);
                 }
@@ -164,9 +161,7 @@ impl Map {
     fn merge(&mut self, over: Entry) {
         match self.find_mut(&over.name) {
             Some(under) => {
-                let section =
-                    matches!(under.node.kind, Kind::Map(_)) && under.key.is_file() && !over.key.is_file();
-                if !section && !over.node.is_empty() {
+                if !over.node.is_empty() {
                     under.key = over.key;
                 }
                 under.node.merge(over.node);

@@ -72,6 +72,11 @@ impl Budget {
         Err(Problem::new(at.clone(), format!("too large: a file may hold {NODES} values, aliases expanded")))
     }
 
+    /// A key is part of its value.
+    fn refund(&self) {
+        self.nodes.set(self.nodes.get().saturating_sub(1));
+    }
+
     /// Texts that aliases repeat. Written once, they would cost what the file costs.
     fn repeat(&self, text: usize, at: &Range<usize>) -> Result<(), Problem> {
         let spent = self.text.get().saturating_add(text);

@@ -80,10 +80,6 @@ impl Origin {
         if let Place::Span(span) = &self.0 { Some(span) } else { None }
     }
 
-    pub(crate) fn is_file(&self) -> bool {
-        matches!(self.0, Place::Span(_) | Place::Path(_))
-    }
-
     /// Errors are listed as a reader meets them: files in layer order, then variables, then flags.
     pub(crate) fn rank(&self) -> (u8, usize, u32, &str) {
         match &self.0 {

@@ -87,7 +87,8 @@ fn put_text(root: &mut Node, steps: &[String], value: &OsStr, origin: &Origin, e
     }
 }
 
-/// Walks to the place, making sections on the way, and merges the node in.
+/// Walks to the place, making sections on the way, and puts the node there. A section that exists keeps its origin:
+/// whoever looks for it looks in the file.
 fn put(root: &mut Node, steps: &[String], node: Node, origin: &Origin) -> Result<(), Error> {
     let mut at = root;
     for (depth, name) in steps.iter().enumerate() {

@@ -185,6 +185,7 @@ impl<'a> Composer<'a> {
                 _ => (None, false),
             };
             let key = self.node((event, key_at.clone()), depth + 1)?.node;
+            self.budget.refund();
             let name = match (name, &key.kind) {
                 (Some(name), _) => Some(name),
                 (None, Kind::Scalar { text, .. }) => Some(Arc::clone(text)),

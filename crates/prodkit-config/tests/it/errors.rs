@@ -174,6 +174,17 @@ fn a_section_made_by_a_variable_is_blamed_on_it() {
 }
 
 #[test]
+fn a_section_of_a_file_stays_the_files() {
+    let dir = Dir::with(&[("config.yaml", b"server: {port: 1}\ndatabase:\n  host: a\n")]);
+    let layers = Layers::new().file(dir.path("config.yaml")).set("database.host=db").set("database.user=me");
+    let text = dir.text(&layers.read().unwrap().load_one::<Config>().unwrap_err());
+    assert_eq!(
+        text,
+        "config.yaml:2:1: database.pool: this key is required and missing\n  2 | database:\n    | ^^^^^^^^"
+    );
+}
+
+#[test]
 fn enums() {
     let with = |storage: &str| format!("{}\nstorage: {storage}", dedent(GOOD));
     let message = |storage: &str| {

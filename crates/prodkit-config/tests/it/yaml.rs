@@ -233,6 +233,12 @@ fn bombs_are_errors() {
         assert!(error.contains(expected), "{name} {}: {}", &text[..20], &error[..error.len().min(200)]);
     }
     assert!(read("c.yaml", flow(63)).is_ok());
+    // The map itself counts as one, and keys do not count.
+    let keys = |n: usize| (0..n).map(|n| format!("\"k{n}\": 1")).collect::<Vec<_>>().join(",");
+    for name in ["c.yaml", "c.json"] {
+        assert!(read(name, format!("{{{}}}", keys(99_999))).is_ok(), "{name}");
+        assert!(read(name, format!("{{{}}}", keys(100_000))).unwrap_err().contains(too_large), "{name}");
+    }
     assert!(read("c.json", flow(63).replace("a:", "{\"a\":") + "}").is_ok());
     assert!(read("c.toml", flow(63).replace("a:", "a =")).is_ok());
 }
