@@ -52,8 +52,8 @@ pub(crate) struct Draft<'s> {
     shape: &'s Shape,
     buf: Vec<u8>,
     keys: Vec<Key>,
-    /// Some of the keys are not those of a call site.
-    unplanned: bool,
+    /// A bit per hashed name among the keys.
+    seen: u64,
     /// Where values must end.
     limit: usize,
     /// Whether what is written stands between quotes.
@@ -81,7 +81,7 @@ impl<'s> Draft<'s> {
     pub(crate) fn new(shape: &'s Shape) -> Self {
         let (buf, keys) = SPARE.try_with(Cell::take).unwrap_or_default();
         let limit = shape.max_line - TAIL;
-        Self { shape, buf, keys, unplanned: false, limit, quoted: true, truncated: false }
+        Self { shape, buf, keys, seen: 0, limit, quoted: true, truncated: false }
     }
 
     pub(crate) fn head(&mut self, level: Level, at: Duration) {

@@ -105,7 +105,7 @@ fn verbosity(level: Level) -> u64 {
 }
 
 /// One line while fields are added to it. Of several fields of one name the first is kept; a name that the line uses
-/// itself (`level`, `msg`, …) becomes `fields.<name>`.
+/// itself (`level`, `msg`, …) becomes `fields.<name>`. Names are `'static` because what is written for one is remembered.
 ///
 /// Dropped without [`finish`](Self::finish), it is not written.
 #[must_use = "a line is written by `finish`"]
@@ -116,35 +116,38 @@ pub struct Line<'l> {
 
 impl Line<'_> {
     /// Adds a text.
-    pub fn str(self, name: &str, value: &str) -> Self {
+    pub fn str(self, name: &'static str, value: &str) -> Self {
         self.field(name, |draft| draft.put_str(value))
     }
 
     /// Adds a number that is not negative.
-    pub fn u64(self, name: &str, value: u64) -> Self {
+    pub fn u64(self, name: &'static str, value: u64) -> Self {
         self.field(name, |draft| draft.put_u64(value))
     }
 
     /// Adds a whole number.
-    pub fn i64(self, name: &str, value: i64) -> Self {
+    pub fn i64(self, name: &'static str, value: i64) -> Self {
         self.field(name, |draft| draft.put_i64(value))
     }
 
     /// Adds a number; one that is not finite becomes the text `NaN`, `Infinity` or `-Infinity`.
-    pub fn f64(self, name: &str, value: f64) -> Self {
+    pub fn f64(self, name: &'static str, value: f64) -> Self {
         self.field(name, |draft| draft.put_f64(value))
     }
 
     /// Adds a truth value.
-    pub fn bool(self, name: &str, value: bool) -> Self {
+    pub fn bool(self, name: &'static str, value: bool) -> Self {
         self.field(name, |draft| draft.put_bool(value))
     }
 
     #[inline]
-    fn field(mut self, name: &str, write: impl FnOnce(&mut Draft<'_>)) -> Self {
-        if let Some(draft) = self.draft.as_mut()
-            && draft.open(name, "")
-        {
+    fn field(mut self, name: &'static str, write: impl FnOnce(&mut Draft<'_>)) -> Self {
+        let Some(draft) = &mut self.draft else { return self };
+        let open = match self.core.names.of(&self.core.shape, name) {
+            Some(planned) => draft.open_planned(planned),
+            None => draft.open(name, ""),
+        };
+        if open {
             write(draft);
         }
         self

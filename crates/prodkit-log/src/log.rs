@@ -8,7 +8,7 @@ use crate::clock;
 use crate::draft::{Draft, Origin, Shape};
 use crate::fields::SpanFields;
 use crate::limit::Limit;
-use crate::sites::Sites;
+use crate::sites::{Names, Sites};
 use crate::switch::Switch;
 use crate::writer::{self, Writer};
 use crate::{Filter, Layer, Lines, Options};
@@ -20,6 +20,7 @@ pub(crate) struct Core {
     pub(crate) switch: Arc<Switch>,
     pub(crate) writer: Writer,
     pub(crate) sites: Sites,
+    pub(crate) names: Names,
     pub(crate) limit: Option<Limit>,
     pub(crate) constants: SpanFields,
 }
@@ -52,7 +53,8 @@ pub fn start(options: Options, out: impl Write + Send + 'static) -> io::Result<(
             }
         }
     });
-    let core = Arc::new(Core { shape, switch, writer, sites: Sites::new(), limit, constants });
+    let core =
+        Arc::new(Core { shape, switch, writer, sites: Sites::new(), names: Names::new(), limit, constants });
     Ok((Layer { core: Arc::clone(&core) }, Log { core }))
 }
 

@@ -1,4 +1,4 @@
-//! What each call site's lines have in common, written once: where it is, and the names of its fields.
+//! What lines have in common, written once: where a call site is, and the names of fields.
 
 use std::sync::OnceLock;
 
@@ -45,8 +45,38 @@ impl Site {
         let mut draft = Draft::new(shape);
         draft.origin(&Origin::of(metadata));
         let origin = draft.fields().0.into();
-        let names: Vec<&str> = metadata.fields().iter().map(|field| field.name()).collect();
-        Self { number: number(metadata), origin, fields: Planned::all(shape, &names) }
+        let fields = metadata.fields().iter().map(|field| Planned::new(shape, field.name())).collect();
+        Self { number: number(metadata), origin, fields }
+    }
+}
+
+/// The names of the fields of preformatted lines.
+#[derive(Debug)]
+pub(crate) struct Names {
+    slots: Box<[OnceLock<Name>]>,
+}
+
+#[derive(Debug)]
+struct Name {
+    name: &'static str,
+    planned: Option<Planned>,
+}
+
+impl Names {
+    pub(crate) fn new() -> Self {
+        Self { slots: std::iter::repeat_with(OnceLock::new).take(SLOTS).collect() }
+    }
+
+    pub(crate) fn of(&self, shape: &Shape, name: &'static str) -> Option<&Planned> {
+        // found by where it lies, which is quicker to compare than what it says; the same name may be there twice
+        let start = spread(name.as_ptr().addr() ^ name.len().rotate_right(8));
+        (0..PROBES)
+            .map(|step| {
+                self.slots[(start + step) % SLOTS]
+                    .get_or_init(|| Name { name, planned: Planned::new(shape, name) })
+            })
+            .find(|known| std::ptr::eq(known.name, name))
+            .and_then(|known| known.planned.as_ref())
     }
 }
 

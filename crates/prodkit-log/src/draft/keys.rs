@@ -44,42 +44,32 @@ fn reserved(name: &str) -> bool {
     )
 }
 
-/// The beginning of a field, written once for all lines of a call site.
+/// The beginning of a field, written once for all lines.
 #[derive(Debug)]
 pub(crate) struct Planned {
     text: Box<[u8]>,
     key: Key,
     redacted: bool,
-    /// No other field of the call site has this name.
-    unique: bool,
+    mark: u64,
 }
 
 impl Planned {
-    /// For each name; `None` for one that does not fit.
-    pub(crate) fn all(shape: &Shape, names: &[&str]) -> Box<[Option<Self>]> {
-        let plan = |name: &&str| {
-            let mut draft = Draft::new(shape);
-            let redacted = !draft.open(name, "");
-            let key = *draft.keys.first()?;
-            Some(Self { text: draft.buf.as_slice().into(), key, redacted, unique: false })
-        };
-        let mut all: Box<[Option<Self>]> = names.iter().map(plan).collect();
-        let keys: Vec<Vec<u8>> = all.iter().flatten().map(|one| one.key.name(&one.text).to_vec()).collect();
-        for one in all.iter_mut().flatten() {
-            one.unique = keys.iter().filter(|key| *key == one.key.name(&one.text)).count() == 1;
-        }
-        all
+    /// `None` for a name that does not fit.
+    pub(crate) fn new(shape: &Shape, name: &str) -> Option<Self> {
+        let mut draft = Draft::new(shape);
+        let redacted = !draft.open(name, "");
+        let key = *draft.keys.first()?;
+        Some(Self { mark: mark(key.name(&draft.buf)), text: draft.buf.as_slice().into(), key, redacted })
     }
 }
 
 impl Draft<'_> {
     /// As [`open`](Self::open).
+    #[inline]
     pub(crate) fn open_planned(&mut self, planned: &Planned) -> bool {
-        let Planned { text, key, redacted, unique } = planned;
+        let Planned { text, key, redacted, mark } = planned;
         let at = self.buf.len();
-        // among the fields of one call site the names were compared before
-        let fresh = *unique && !self.unplanned;
-        if !fresh && self.holds(key.name(text)) {
+        if self.seen & mark != 0 && self.holds(key.name(text)) {
             return false;
         }
         if self.keys.len() == MOST_FIELDS || at + text.len() + LEAST_VALUE > self.limit {
@@ -88,6 +78,7 @@ impl Draft<'_> {
         }
         self.raw(text);
         self.keys.push(key.moved(0, at));
+        self.seen |= mark;
         !redacted
     }
 
@@ -108,7 +99,8 @@ impl Draft<'_> {
         let whole =
             escape(&mut self.buf, name, self.limit, true) && escape(&mut self.buf, suffix, self.limit, true);
         let key = Key { field, start, end: self.buf.len() };
-        if whole && self.holds(key.name(&self.buf)) {
+        let mark = mark(key.name(&self.buf));
+        if whole && self.seen & mark != 0 && self.holds(key.name(&self.buf)) {
             self.buf.truncate(field);
             return false;
         }
@@ -119,7 +111,7 @@ impl Draft<'_> {
         }
         self.raw(if json { b"\":" } else { b"=" });
         self.keys.push(key);
-        self.unplanned = true;
+        self.seen |= mark;
         if self.shape.redacted.holds(name) {
             self.raw(if json { b"\"***\"" } else { b"***" });
             return false;
@@ -131,7 +123,8 @@ impl Draft<'_> {
     pub(crate) fn splice(&mut self, buf: &[u8], keys: &[Key]) {
         let ends = keys.iter().skip(1).map(|next| next.field).chain([buf.len()]);
         for (key, end) in keys.iter().zip(ends) {
-            if self.holds(key.name(buf)) {
+            let mark = mark(key.name(buf));
+            if self.seen & mark != 0 && self.holds(key.name(buf)) {
                 continue;
             }
             let at = self.buf.len();
@@ -141,12 +134,21 @@ impl Draft<'_> {
             }
             self.raw(&buf[key.field..end]);
             self.keys.push(key.moved(key.field, at));
-            self.unplanned = true;
+            self.seen |= mark;
         }
     }
 
     fn holds(&self, name: &[u8]) -> bool {
         self.keys.iter().any(|key| key.end - key.start == name.len() && key.name(&self.buf) == name)
+    }
+}
+
+/// One of 64 bits: names of different bits differ, which most do.
+fn mark(name: &[u8]) -> u64 {
+    match name {
+        [] => 1,
+        [first, .., last] => 1 << ((usize::from(*first) * 3 + usize::from(*last) * 7 + name.len() * 5) & 63),
+        [only] => 1 << (only & 63),
     }
 }
 
