@@ -112,7 +112,7 @@ impl Delivery {
         let losses = (self.losses)();
         let lost = losses.dropped + losses.failed;
         let mut outage = self.outage.lock().unwrap_or_else(PoisonError::into_inner);
-        let line = outage.failed(self.kind, n > 0, lost, Instant::now());
+        let line = outage.failed(self.kind, n, lost, Instant::now());
         drop(outage);
         if let Some(line) = line {
             self.say(line, &why.to_string());

@@ -1,5 +1,6 @@
 //! When exporting has to be over.
 
+use crate::settings::FAR;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
@@ -26,9 +27,7 @@ impl End {
         self.terms.get_or_init(|| {
             let began = Instant::now();
             let time = budget.saturating_sub(MARGIN.min(budget / 4));
-            // a budget beyond the end of time is none
-            let far = Duration::from_secs(365 * 24 * 3600);
-            Terms { began, deadline: began + time.min(far) }
+            Terms { began, deadline: began + time.min(FAR) }
         });
         self.asked.cancel();
     }

@@ -1,6 +1,5 @@
 //! What can keep telemetry from starting.
 
-use crate::Protocol;
 use std::fmt;
 use std::io;
 
@@ -47,15 +46,6 @@ impl fmt::Display for EndpointError {
             Self::Query => "it holds a query, to which no signal's path can be added",
             Self::Scheme => "its scheme is not http",
             Self::Tls => "https is not supported yet",
-        })
-    }
-}
-
-impl fmt::Display for Protocol {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Grpc => "grpc",
-            Self::HttpProtobuf => "http/protobuf",
         })
     }
 }

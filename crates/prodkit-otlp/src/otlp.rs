@@ -43,6 +43,7 @@ pub fn start(
     resource: Resource,
     metrics: Option<prodkit_metrics::Recorder>,
 ) -> Result<Otlp, Error> {
+    let settings = settings.within_reach();
     let target =
         |kind, signal: &Signal| if signal.enabled { Target::of(&settings, kind, signal) } else { Ok(None) };
     let traces = target(Kind::Traces, &settings.traces)?;

@@ -38,17 +38,18 @@ struct Throttle {
 }
 
 impl Outage {
-    /// An attempt failed; `given_up` when its items are lost. `lost` is what all signals have lost since the start.
-    pub(crate) fn failed(&mut self, kind: Kind, given_up: bool, lost: u64, now: Instant) -> Option<Line> {
+    /// An attempt failed, and `given_up` items are lost with it. `lost` is what all signals had lost before, since the
+    /// start.
+    pub(crate) fn failed(&mut self, kind: Kind, given_up: u64, lost: u64, now: Instant) -> Option<Line> {
         let failing = &mut self.failing[kind as usize];
         *failing = failing.saturating_add(1);
-        let certain = given_up || *failing > 1;
+        let certain = given_up > 0 || *failing > 1;
         let (_, before) = *self.since.get_or_insert((now, lost));
         if self.warned || !certain {
             return None;
         }
         self.warned = true;
-        Some(Line::Began { lost: lost.saturating_sub(before) })
+        Some(Line::Began { lost: given_up + lost.saturating_sub(before) })
     }
 
     /// A delivery succeeded.
@@ -103,12 +104,12 @@ mod tests {
     fn one_line_when_it_begins_and_one_when_it_ends() {
         let (mut outage, t) = (Outage::default(), Instant::now());
         assert_eq!(outage.succeeded(Traces, 0, t), None);
-        assert_eq!(outage.failed(Traces, false, 0, t), None);
-        assert_eq!(outage.failed(Traces, false, 3, t + S), Some(Line::Began { lost: 3 }));
+        assert_eq!(outage.failed(Traces, 0, 0, t), None);
+        assert_eq!(outage.failed(Traces, 0, 3, t + S), Some(Line::Began { lost: 3 }));
         for n in 2..100 {
-            assert_eq!(outage.failed(Traces, n % 7 == 0, 3, t + S * n), None);
-            assert_eq!(outage.failed(Metrics, true, 4, t + S * n), None);
-            assert_eq!(outage.failed(Logs, false, 4, t + S * n), None);
+            assert_eq!(outage.failed(Traces, u64::from(n % 7), 3, t + S * n), None);
+            assert_eq!(outage.failed(Metrics, 1, 4, t + S * n), None);
+            assert_eq!(outage.failed(Logs, 0, 4, t + S * n), None);
         }
         assert_eq!(outage.succeeded(Logs, 50, t + S * 100), None);
         assert_eq!(outage.succeeded(Metrics, 50, t + S * 100), None);
@@ -116,14 +117,14 @@ mod tests {
         assert_eq!(outage.succeeded(Traces, 51, t + S * 101), Some(end));
         assert_eq!(outage.succeeded(Traces, 51, t + S * 102), None);
         // the next one is another one
-        assert_eq!(outage.failed(Metrics, true, 60, t + S * 103), Some(Line::Began { lost: 0 }));
+        assert_eq!(outage.failed(Metrics, 9, 60, t + S * 103), Some(Line::Began { lost: 9 }));
     }
 
     #[test]
     fn a_single_failure_that_passes_is_not_worth_a_line() {
         let (mut outage, t) = (Outage::default(), Instant::now());
         for n in 0..10 {
-            assert_eq!(outage.failed(Traces, false, 0, t + S * n), None);
+            assert_eq!(outage.failed(Traces, 0, 0, t + S * n), None);
             assert_eq!(outage.succeeded(Traces, 0, t + S * n), None);
         }
     }
@@ -133,10 +134,10 @@ mod tests {
         let (mut outage, t) = (Outage::default(), Instant::now());
         let mut lines = Vec::new();
         for n in 0..50 {
-            lines.extend(outage.failed(Traces, true, n, t + S * 10));
+            lines.extend(outage.failed(Traces, 2, n, t + S * 10));
             lines.extend(outage.succeeded(Metrics, n, t + S * 10));
         }
-        assert_eq!(lines, [Line::Began { lost: 0 }]);
+        assert_eq!(lines, [Line::Began { lost: 2 }]);
     }
 
     #[test]
@@ -151,7 +152,7 @@ mod tests {
         assert_eq!(outage.dropped(9, t + S), None);
         assert_eq!(outage.dropped(9, t + PAUSE), Some(Line::Overflowed { count: 4 }));
         // an outage speaks for its own drops
-        outage.failed(Traces, true, 0, t);
+        outage.failed(Traces, 1, 0, t);
         assert_eq!(outage.dropped(1000, t + PAUSE * 3), None);
         outage.succeeded(Traces, 0, t);
         assert_eq!(outage.dropped(1000, t + PAUSE * 3), None);

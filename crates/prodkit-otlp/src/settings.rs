@@ -7,6 +7,7 @@ pub use env::Warning;
 pub use headers::{Headers, InvalidHeader};
 
 use crate::Sampling;
+use std::fmt;
 use std::time::Duration;
 
 /// Everything that can be set about exporting. [`Settings::default`] exports nothing: there is no endpoint.
@@ -120,6 +121,24 @@ impl Settings {
     }
 }
 
+/// Longer than any of this can last, and short enough to be added to any moment.
+pub(crate) const FAR: Duration = Duration::from_secs(365 * 24 * 3600);
+
+impl Settings {
+    /// The same with times that a clock can reach: a year is as good as for ever.
+    pub(crate) fn within_reach(mut self) -> Self {
+        let Self { timeout, retry, traces, metrics, logs, metric_interval, .. } = &mut self;
+        let mut times = vec![timeout, metric_interval, &mut retry.max_elapsed_time];
+        for signal in [traces, metrics, logs] {
+            times.push(&mut signal.batch.delay);
+            times.extend(&mut signal.timeout);
+            times.extend(&mut signal.batch.timeout);
+        }
+        times.into_iter().for_each(|time| *time = FAR.min(*time));
+        self
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -159,5 +178,14 @@ impl Default for Batch {
 impl Default for Retry {
     fn default() -> Self {
         Self { enabled: true, max_elapsed_time: Duration::from_secs(60) }
+    }
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Grpc => "grpc",
+            Self::HttpProtobuf => "http/protobuf",
+        })
     }
 }

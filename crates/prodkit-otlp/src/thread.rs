@@ -54,12 +54,13 @@ pub(crate) fn start(work: Work) -> Result<Ending, ErrorKind> {
     let run = {
         let end = end.clone();
         move || {
-            suppress();
+            // a local, so that a panic ends it before the thread's own destructors run
+            let suppressed = Context::enter_telemetry_suppressed_scope();
             let lanes = work.lanes.clone();
             let finished = runtime.block_on(work.run(&end));
             lanes.close();
             reporter.send_replace(Some(lanes.report(end.elapsed(), !finished)));
-            SUPPRESSED.with(RefCell::take);
+            drop(suppressed);
             // a host name may be being resolved: nobody waits for that
             runtime.shutdown_background();
         }
@@ -72,7 +73,7 @@ thread_local! {
     static SUPPRESSED: RefCell<Option<ContextGuard>> = const { RefCell::new(None) };
 }
 
-/// Keeps what this thread does out of the telemetry: an export that is traced is never done.
+/// Keeps what a thread that resolves names does out of the telemetry: an export that is traced is never done.
 fn suppress() {
     SUPPRESSED.with_borrow_mut(|guard| *guard = Some(Context::enter_telemetry_suppressed_scope()));
 }

@@ -249,6 +249,15 @@ async fn headers_paths_and_switches_are_per_signal() {
 }
 
 #[tokio::test]
+async fn a_bare_host_name_and_port_will_do() {
+    let collector = FakeCollector::start();
+    let otlp = start(patient(format!("localhost:{}", collector.addr().port())), resource(), None).unwrap();
+    otlp.spans().push(span("x"));
+    assert_eq!(otlp.shutdown(AMPLE).await.stats.traces.exported, 1);
+    assert_eq!(collector.received_at("/v1/traces").len(), 1);
+}
+
+#[tokio::test]
 async fn off_is_silent() {
     for settings in [Settings::default(), {
         let mut off = Settings::to("http://127.0.0.1:1");

@@ -65,6 +65,7 @@ async fn one_warning_per_outage_and_one_line_on_recovery() {
     let lines = lines(&collector);
     assert_eq!(lines.len(), 2, "{lines:#?}");
     assert!(lines[0].starts_with("WARN") && lines[0].contains("HTTP status 404"), "{lines:#?}");
+    assert!(lines[0].contains("lost=2"), "{lines:#?}");
     assert!(lines[1].starts_with("INFO") && lines[1].contains("delivered again"), "{lines:#?}");
     assert!(lines[1].contains("lost=40"), "{lines:#?}");
     // said where nothing is exported: a line about an export never becomes another one

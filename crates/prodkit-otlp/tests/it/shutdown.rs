@@ -213,6 +213,20 @@ fn a_cancelled_shutdown_goes_on_and_can_be_waited_for_again() {
 }
 
 #[test]
+fn no_time_is_too_long() {
+    let collector = FakeCollector::start();
+    let mut settings = patient(collector.url());
+    settings.timeout = Duration::MAX;
+    settings.metric_interval = Duration::MAX;
+    settings.retry.max_elapsed_time = Duration::MAX;
+    settings.traces.batch.delay = Duration::MAX;
+    settings.traces.batch.timeout = Some(Duration::MAX);
+    let otlp = start(settings, resource(), Some(prodkit_metrics::Recorder::new(Default::default()))).unwrap();
+    otlp.spans().push(span("x"));
+    assert_eq!(block_on(otlp.shutdown(Duration::MAX)).stats.traces.exported, 1);
+}
+
+#[test]
 fn start_waits_for_nobody() {
     // a port that takes connections into its backlog and never accepts one
     let deaf = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
