@@ -102,9 +102,15 @@ impl Service {
         None
     }
 
-    /// Waits until it is ready; the addresses of its main port, if it serves, and of its admin port.
+    /// Waits until it is ready; its addresses as [`started`](Self::started) tells them.
     pub fn ready(&mut self) -> Option<(Option<SocketAddr>, SocketAddr)> {
-        let line = self.line("ready")?;
+        let addresses = self.started()?;
+        self.line("ready").map(|_| addresses)
+    }
+
+    /// Waits until it has started; the addresses of its main port, if it serves, and of its admin port.
+    pub fn started(&mut self) -> Option<(Option<SocketAddr>, SocketAddr)> {
+        let line = self.line("started")?;
         let address = |key: &str| line[key].as_str()?.parse().ok();
         Some((address("server"), address("admin")?))
     }

@@ -43,8 +43,9 @@ const FOUNDATIONS: &[&str] = &[
 /// `notify` comes with configuration reload, `secrecy` and `vaultrs` with secrets. This list ends empty.
 const OWED: &[&str] = &["notify", "secrecy", "vaultrs"];
 
-/// Only these start tasks; all other background work is a future that the facade runs as a named task.
-const MAY_SPAWN_TASKS: &[&str] = &["prodkit-tasks", "prodkit-http"];
+/// Only `tasks` and `http` start tasks; all other background work is a future that the facade runs as a named task. The
+/// fakes stand for other processes.
+const MAY_SPAWN_TASKS: &[&str] = &["prodkit-tasks", "prodkit-http", "prodkit-fakes"];
 /// Threads: the admin listener, the OTLP runtime, the log writer; and the fakes, which stand for other processes.
 const MAY_START_THREADS: &[&str] = &["prodkit", "prodkit-otlp", "prodkit-log", "prodkit-fakes"];
 /// The one file that sets what exists once per process.

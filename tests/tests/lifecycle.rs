@@ -182,7 +182,7 @@ fn readiness_follows_critical_checks_and_not_optional_ones() {
         ("serve, optional-check-fails", 200, "degraded"),
     ] {
         let (mut service, _folder) = start(ways, &["health.unhealthy_after=1"]);
-        let admin = ready(&mut service).1;
+        let admin = service.started().unwrap().1;
         service.line("check failing").unwrap_or_else(|| panic!("{:#?}", service.seen()));
         let answer = get(admin, "/health/ready").unwrap();
         assert_eq!(answer.status, status, "{ways}: {}", answer.text());

@@ -70,7 +70,10 @@ fn escape(help: &str, quotes: bool, out: &mut Vec<u8>) {
 fn simple(row: &Row, out: &mut Vec<u8>) {
     out.extend_from_slice(&row.prefix);
     match &row.slot {
-        Slot::Counter(cell) => number::whole(cell.load(), out),
+        Slot::Counter(cell) => match cell.time() {
+            Some(time) => number::float(time.as_secs_f64(), out),
+            None => number::whole(cell.load(), out),
+        },
         Slot::Gauge(cell) => number::float(cell.load(), out),
         Slot::Histogram(_) => {}
     }

@@ -70,7 +70,7 @@ mod snapshot;
 mod stats;
 
 pub use buckets::{Buckets, Error};
-pub use counter::Counter;
+pub use counter::{Counter, TimeCounter};
 pub use exemplar::Exemplar;
 pub use format::Format;
 pub use gauge::Gauge;

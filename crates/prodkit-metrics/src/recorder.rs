@@ -5,7 +5,8 @@ use crate::index::Index;
 use crate::scrape::Scrape;
 use crate::series::{Cell, Series};
 use crate::{
-    Counter, Format, Gauge, Histogram, Labelled, Options, Snapshot, Stats, counter, encode, gauge, histogram,
+    Counter, Format, Gauge, Histogram, Labelled, Options, Snapshot, Stats, TimeCounter, counter, encode,
+    gauge, histogram,
 };
 use metrics::{Key, KeyName, Metadata, SharedString, Unit};
 use std::fmt;
@@ -58,6 +59,11 @@ impl Recorder {
     /// nothing.
     pub fn counter(&self, name: &str, labels: &[(&str, &str)]) -> Counter {
         self.find_counter(name, labels).0
+    }
+
+    /// A counter of time, shown in seconds. A name is either always asked for here or never.
+    pub fn time_counter(&self, name: &str, labels: &[(&str, &str)]) -> TimeCounter {
+        TimeCounter::new(self.counter(name, labels))
     }
 
     /// The gauge of this name and these labels, in any order; it starts at zero. A known spelling allocates nothing.

@@ -75,7 +75,7 @@ impl Slot {
 
     pub(crate) fn value(&self) -> Value {
         match self {
-            Self::Counter(cell) => Value::Counter(cell.load()),
+            Self::Counter(cell) => cell.time().map_or_else(|| Value::Counter(cell.load()), Value::Time),
             Self::Gauge(cell) => Value::Gauge(cell.load()),
             Self::Histogram(cell) => Value::Histogram(cell.read()),
         }

@@ -3,7 +3,7 @@
 use crate::Exemplar;
 use metrics::Unit;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// What a metric is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -78,6 +78,8 @@ pub enum Value {
     Gauge(f64),
     /// Of a histogram with explicit bounds.
     Histogram(Distribution),
+    /// Of a counter of time.
+    Time(Duration),
 }
 
 /// What a histogram recorded.

@@ -15,10 +15,11 @@ use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use prodkit_health::{Health, Probes};
-use prodkit_http::{BindError, Body, Drain, Limits, Listener};
+use prodkit_http::{Body, Drain, Limits, Listener};
 use prodkit_log::Log;
 use prodkit_metrics::{Format, Recorder};
 use prodkit_shutdown::{Cause, Plan, Signals, Stop, Trigger, channel};
+use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 
@@ -53,27 +54,45 @@ pub(crate) struct Admin {
     thread: JoinHandle<()>,
 }
 
+/// Signals that are caught already, and wait on the runtime they were caught with.
+pub(crate) struct Caught {
+    runtime: Runtime,
+    signals: Signals,
+}
+
+impl Caught {
+    /// Catches signals from now on: the first thing a process does, or SIGTERM kills it while it starts.
+    pub(crate) fn now() -> Result<Self, StartError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| StartError::setup("the admin runtime")(error.into()))?;
+        let signals = {
+            let _context = runtime.enter();
+            globals::signals().map_err(|error| StartError::setup("signal handlers")(error.into()))?
+        };
+        Ok(Self { runtime, signals })
+    }
+}
+
 impl Admin {
-    /// Starts the thread and returns once signals are handled and the port is bound.
-    pub(crate) fn start(settings: &settings::Admin, watched: Watched) -> Result<Self, StartError> {
+    /// Starts the thread and returns once the port is bound.
+    pub(crate) fn start(
+        caught: Caught,
+        settings: &settings::Admin,
+        watched: Watched,
+    ) -> Result<Self, StartError> {
+        let Caught { runtime, signals } = caught;
         let (close, closed) = channel();
         let (bound, binding) = oneshot::channel();
         let (host, port) = (settings.host.clone(), settings.port);
         let thread = std::thread::Builder::new().name("prodkit-admin".to_owned()).spawn(move || {
-            let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-                Ok(runtime) => runtime,
-                Err(error) => {
-                    return drop(bound.send(Err(StartError::setup("the admin runtime")(error.into()))));
-                }
-            };
             runtime.block_on(async {
-                match open(&host, port).await {
-                    Ok((signals, listener)) => {
+                match Listener::bind(&host, port).await {
+                    Ok(listener) => {
                         // The starter waits for nothing else and cannot be gone.
                         let _ = bound.send(Ok(listener.local_addr()));
                         watched.run(signals, listener, closed).await;
                     }
-                    Err(error) => drop(bound.send(Err(error))),
+                    Err(error) => drop(bound.send(Err(StartError::setup("the admin port")(error.into())))),
                 }
             });
         });
@@ -90,13 +109,6 @@ impl Admin {
         // A thread that panicked has said so through the panic hook.
         let _ = self.thread.join();
     }
-}
-
-async fn open(host: &str, port: u16) -> Result<(Signals, Listener), StartError> {
-    let signals = globals::signals().map_err(|error| StartError::setup("signal handlers")(error.into()))?;
-    let listener = Listener::bind(host, port).await;
-    let listener = listener.map_err(|error: BindError| StartError::setup("the admin port")(error.into()))?;
-    Ok((signals, listener))
 }
 
 impl Watched {
@@ -189,7 +201,7 @@ impl AdminService {
     }
 }
 
-impl tower_service::Service<Request<Body>> for AdminService {
+impl tower::Service<Request<Body>> for AdminService {
     type Response = Response<Full<Bytes>>;
     type Error = Infallible;
     type Future = Ready<Result<Self::Response, Infallible>>;

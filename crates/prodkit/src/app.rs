@@ -64,13 +64,13 @@ impl App {
     /// Serving twice is an error at start.
     pub fn http<S, B>(mut self, service: S) -> Self
     where
-        S: tower_service::Service<Request<Body>, Response = Response<B>> + Clone + Send + 'static,
+        S: tower::Service<Request<Body>, Response = Response<B>> + Clone + Send + 'static,
         S::Future: Send + 'static,
         S::Error: Into<BoxError>,
         B: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
     {
         self.mounts.push(Box::new(|probes, observe| {
-            Service::new(Front::new(probes, tower_layer::Layer::layer(&observe, service)))
+            Service::new(Front::new(probes, tower::Layer::layer(&observe, service)))
         }));
         self
     }

@@ -11,7 +11,7 @@ use http_body_util::combinators::MapFrame;
 use http_body_util::{BodyExt as _, Full};
 use prodkit_health::Probes;
 use prodkit_http::Body;
-use tower_service::Service;
+use tower::Service;
 
 /// Answers the probes itself and hands everything else to the app.
 #[derive(Clone)]

@@ -3,14 +3,15 @@
 use std::sync::OnceLock;
 use std::time::UNIX_EPOCH;
 
-use prodkit_metrics::{Gauge, Recorder};
+use prodkit_metrics::{Gauge, Recorder, TimeCounter};
 use prodkit_process::{Limits, Usage};
 use tokio::runtime::Handle;
 
+const CPU: &str = "process_cpu_seconds_total";
+
 /// Gauges that are set when somebody looks.
 ///
-/// Names are those of the Prometheus client libraries (`process_*`). `process_cpu_seconds_total` is a counter by name
-/// and therefore fed as one.
+/// Names are those of the Prometheus client libraries (`process_*`).
 #[derive(Debug)]
 pub(crate) struct Gauges {
     recorder: Recorder,
@@ -19,6 +20,7 @@ pub(crate) struct Gauges {
     open_fds: Gauge,
     max_fds: Gauge,
     threads: Gauge,
+    cpu: TimeCounter,
     runtime: OnceLock<(Handle, Gauge, Gauge)>,
 }
 
@@ -34,6 +36,7 @@ impl Gauges {
             open_fds: described("process_open_fds", "Number of open file descriptors."),
             max_fds: described("process_max_fds", "Maximum number of open file descriptors."),
             threads: described("process_threads", "Number of threads."),
+            cpu: recorder.time_counter(CPU, &[]),
             runtime: OnceLock::new(),
             recorder: recorder.clone(),
         };
@@ -49,7 +52,7 @@ impl Gauges {
             described("process_start_time_seconds", "Start time since 1970 in seconds.")
                 .set(started.as_secs_f64());
         }
-        recorder.describe("process_cpu_seconds_total", None, "User and system CPU time spent, in seconds.");
+        recorder.describe(CPU, None, "User and system CPU time spent, in seconds.");
         gauges
     }
 
@@ -73,15 +76,11 @@ impl Gauges {
             if let Some(max) = usage.max_fds {
                 self.max_fds.set(max as f64);
             }
-            self.cpu(usage.cpu.as_secs_f64());
+            self.cpu.absolute(usage.cpu);
         }
         if let Some((runtime, alive, workers)) = self.runtime.get() {
             alive.set(runtime.metrics().num_alive_tasks() as f64);
             workers.set(runtime.metrics().num_workers() as f64);
         }
-    }
-
-    fn cpu(&self, seconds: f64) {
-        self.recorder.gauge("process_cpu_seconds_total", &[]).set(seconds);
     }
 }

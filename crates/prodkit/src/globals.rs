@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use prodkit_log::Log;
 use prodkit_shutdown::Signals;
-use tracing::Subscriber;
 use tracing_subscriber::layer::{Layered, SubscriberExt as _};
 use tracing_subscriber::{Layer, Registry};
 
@@ -29,6 +28,7 @@ pub(crate) fn install(telemetry: &Telemetry, log: prodkit_log::Layer) -> Result<
         .map_err(|error| StartError::setup("the bridge from the log crate")(error.into()))?;
     metrics::set_global_recorder(telemetry.metrics.clone())
         .map_err(|_| StartError::Misuse("this program has a metrics recorder of its own".to_owned()))?;
+    telemetry.metrics.describe("prodkit_panics_total", None, "Panics, caught or not.");
     panic_hook(telemetry.log.clone());
     Ok(())
 }
@@ -68,8 +68,3 @@ pub(crate) fn end_now(exit: Exit, log: &Log) -> ! {
     )]
     std::process::exit(exit as i32)
 }
-
-const _: fn() = || {
-    fn is_subscriber<S: Subscriber>() {}
-    is_subscriber::<Traced>();
-};

@@ -8,7 +8,6 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use prodkit_config::Errors;
-use prodkit_metrics::Buckets;
 use serde::de::DeserializeOwned;
 
 use crate::cli::{Cli, Command, Config, Probe, Sources};
@@ -55,7 +54,7 @@ where
 #[must_use = "a Host does nothing until `run`"]
 pub struct Host {
     pub(crate) build: Build,
-    pub(crate) buckets: Vec<(&'static str, Buckets)>,
+    pub(crate) buckets: Vec<(&'static str, &'static [f64])>,
 }
 
 impl Host {
@@ -65,8 +64,10 @@ impl Host {
     }
 
     /// The bucket bounds of the histogram `name`; others have 0.001 0.005 0.01 0.05 0.1 0.5 1 5.
-    pub fn buckets(mut self, name: &'static str, buckets: Buckets) -> Self {
-        self.buckets.push((name, buckets));
+    ///
+    /// Bounds that are not finite and rising are an error at start.
+    pub fn buckets(mut self, name: &'static str, bounds: &'static [f64]) -> Self {
+        self.buckets.push((name, bounds));
         self
     }
 
@@ -93,19 +94,17 @@ impl Host {
         E: Into<BoxError>,
     {
         let environment = Environment::read();
-        let tree = match load::tree(sources, &environment) {
-            Ok(tree) => tree,
-            Err(errors) => return self.refuse(&errors),
-        };
-        let loaded = match load::typed::<C>(&tree) {
-            Ok(loaded) => loaded,
+        if command == Command::Run {
+            return lifecycle::run(self, &environment, sources, app);
+        }
+        let (tree, loaded) = match load::both::<C>(sources, &environment) {
+            Ok(both) => both,
             Err(errors) => return self.refuse(&errors),
         };
         match command {
-            Command::Run => lifecycle::run(self, &environment, loaded, app),
+            Command::Run | Command::Config { what: Config::Check } => Exit::Clean,
+            Command::Config { what: Config::Show } => print(tree.show().hiding(&loaded.secrets)),
             Command::Health { probe } => self.health(&loaded.settings, probe),
-            Command::Config { what: Config::Check } => Exit::Clean,
-            Command::Config { what: Config::Show } => print(tree.show()),
             Command::Version => self.version(&loaded.settings),
         }
     }
@@ -136,7 +135,8 @@ impl Host {
         }
     }
 
-    fn refuse(&self, errors: &Errors) -> Exit {
+    /// For a configuration that is wrong.
+    pub(crate) fn refuse(&self, errors: &Errors) -> Exit {
         self.complain(format_args!("failed to load the configuration\n{errors}"));
         Exit::Config
     }

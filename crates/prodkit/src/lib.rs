@@ -185,11 +185,6 @@ pub mod http {
     pub use prodkit_http::{Body, peer_addr, set_route};
 }
 
-/// Bucket bounds of histograms.
-pub mod metrics {
-    pub use prodkit_metrics::Buckets;
-}
-
 /// Tasks, and the pauses between their restarts.
 pub mod tasks {
     pub use prodkit_tasks::{Backoff, TaskResult};

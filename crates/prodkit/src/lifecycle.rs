@@ -12,12 +12,14 @@ use prodkit_http::{Drain, Drained, Listener};
 use prodkit_process::Limits;
 use prodkit_shutdown::{Budget, Cause, Deadlines, Plan, Stop, Trigger, channel};
 use prodkit_tasks::{Running, TaskGroup};
+use serde::de::DeserializeOwned;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use crate::admin::{Admin, Exposition, Watched};
+use crate::admin::{Admin, Caught, Exposition, Watched};
 use crate::app::{App, Mount};
 use crate::checks;
+use crate::cli::Sources;
 use crate::context::{Context, Process};
 use crate::environment::Environment;
 use crate::error::{StartError, chain};
@@ -25,6 +27,7 @@ use crate::exit::Exit;
 use crate::gauges::Gauges;
 use crate::globals;
 use crate::identity::Identity;
+use crate::load;
 use crate::report::Report;
 use crate::requests;
 use crate::settings::{self, Settings};
@@ -36,23 +39,25 @@ use crate::{BoxError, Host};
 /// How long infrastructure, which waits for nothing, may take to stop.
 const INFRASTRUCTURE: Duration = Duration::from_millis(250);
 
-/// Runs `app` with these settings, to the end.
-pub(crate) fn run<C, F, Fut, E>(
-    host: &Host,
-    environment: &Environment,
-    loaded: Loaded<Settings, C>,
-    app: F,
-) -> Exit
+/// Runs `app` to its end.
+pub(crate) fn run<C, F, Fut, E>(host: &Host, environment: &Environment, sources: &Sources, app: F) -> Exit
 where
-    C: Send + Sync + 'static,
+    C: DeserializeOwned + Send + Sync + 'static,
     F: FnOnce(Context<C>) -> Fut,
     Fut: Future<Output = Result<App, E>>,
     E: Into<BoxError>,
 {
-    let Loaded { settings, config, warnings, .. } = loaded;
-    let settings = &settings;
+    // Until signals are caught SIGTERM kills on the spot.
+    let caught = match Caught::now() {
+        Ok(caught) => caught,
+        Err(error) => return host.fail(&error),
+    };
+    let Loaded { settings, config, warnings, .. } = match load::both::<C>(sources, environment) {
+        Ok((_, loaded)) => loaded,
+        Err(errors) => return host.refuse(&errors),
+    };
     let identity = Identity::new(host.build, &settings.service, std::env::current_exe().ok().as_deref());
-    let (telemetry, log) = match Telemetry::start(settings, &identity, environment, &host.buckets) {
+    let (telemetry, log) = match Telemetry::start(&settings, &identity, environment, &host.buckets) {
         Ok(started) => started,
         Err(error) => return host.fail(&error),
     };
@@ -60,7 +65,7 @@ where
         .and_then(|()| {
             warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
             telemetry.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-            live(&identity, environment, settings, &telemetry, config, app)
+            live(&identity, environment, &settings, &telemetry, caught, config, app)
         })
         .unwrap_or_else(|error| {
             tracing::error!(error = chain(&error), "failed to start");
@@ -75,6 +80,7 @@ fn live<C, F, Fut, E>(
     environment: &Environment,
     settings: &Settings,
     telemetry: &Telemetry,
+    caught: Caught,
     config: C,
     app: F,
 ) -> Result<Exit, StartError>
@@ -100,12 +106,13 @@ where
         tracing::warn!("{warning}");
     }
 
-    // Signals, the deadline, probes and metrics come before anything that may be slow.
+    // The deadline, probes and metrics come before anything that may be slow.
     let (trigger, stop) = channel();
     let health = Health::new(health_settings(settings, identity), std::time::Instant::now());
     let heartbeat = Heartbeat::default();
     let gauges = Arc::new(Gauges::new(&telemetry.metrics, limits));
     let admin = Admin::start(
+        caught,
         &settings.admin,
         Watched {
             health: health.clone(),
@@ -228,10 +235,10 @@ impl Story<'_> {
             server = Some(handle);
         }
         let service = Service { server, infrastructure: begin(infrastructure)?, steps: begin(steps)? };
+        let server = address.map(tracing::field::display);
+        tracing::info!(server, admin = %self.admin.address, "started");
         drop(starting);
         self.health.started(std::time::Instant::now());
-        let server = address.map(tracing::field::display);
-        tracing::info!(server, admin = %self.admin.address, "ready");
         Ok(Some(service))
     }
 
@@ -289,7 +296,7 @@ impl Story<'_> {
             infrastructure.stop(&cause, Instant::now() + INFRASTRUCTURE).await;
         }
         self.health.stopped(std::time::Instant::now());
-        watch::last_words(&self.health, &self.telemetry.metrics);
+        watch::tell_all(&self.health, &self.telemetry.metrics);
         report.flush(self.telemetry).await;
         let exit = if exit == Exit::Clean { report.exit() } else { exit };
         (exit, report)

@@ -22,8 +22,17 @@ const WELL_KNOWN: &[(&str, &str)] = &[
     ("OTEL_EXPORTER_OTLP_PROTOCOL", "otlp.protocol"),
 ];
 
-/// Reads every source into one tree.
-pub(crate) fn tree(sources: &Sources, environment: &Environment) -> Result<Tree, Errors> {
+/// Reads every source into one tree, and types it, all errors of both halves at once.
+pub(crate) fn both<C: DeserializeOwned>(
+    sources: &Sources,
+    environment: &Environment,
+) -> Result<(Tree, Loaded<Settings, C>), Errors> {
+    let tree = tree(sources, environment)?;
+    let loaded = tree.load(SECTIONS)?;
+    Ok((tree, loaded))
+}
+
+fn tree(sources: &Sources, environment: &Environment) -> Result<Tree, Errors> {
     let layers = sources.files.iter().fold(Layers::new(), |layers, file| layers.file(file));
     let layers = layers.env(PREFIX, environment.iter());
     let layers = WELL_KNOWN.iter().fold(layers, |layers, (variable, path)| match environment.get(variable) {
@@ -31,9 +40,4 @@ pub(crate) fn tree(sources: &Sources, environment: &Environment) -> Result<Tree,
         None => layers,
     });
     sources.set.iter().fold(layers, |layers, assignment| layers.set(assignment)).read()
-}
-
-/// Types a tree, all errors of both halves at once.
-pub(crate) fn typed<C: DeserializeOwned>(tree: &Tree) -> Result<Loaded<Settings, C>, Errors> {
-    tree.load(SECTIONS)
 }

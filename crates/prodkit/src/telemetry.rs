@@ -29,10 +29,10 @@ impl Telemetry {
         settings: &Settings,
         identity: &Identity,
         environment: &Environment,
-        buckets: &[(&'static str, Buckets)],
+        buckets: &[(&'static str, &[f64])],
     ) -> Result<(Self, prodkit_log::Layer), StartError> {
         let (layer, log) = start_log(settings)?;
-        let metrics = recorder(settings, buckets);
+        let metrics = recorder(settings, buckets)?;
         let mut warnings = Vec::new();
         #[cfg(feature = "otlp")]
         let otlp = crate::otlp::start(settings, identity, environment, &metrics, &mut warnings)?;
@@ -77,10 +77,12 @@ fn start_log(settings: &Settings) -> Result<(prodkit_log::Layer, Log), StartErro
     log.map_err(|error| StartError::setup("the log")(error.into()))
 }
 
-fn recorder(settings: &Settings, buckets: &[(&'static str, Buckets)]) -> Recorder {
-    let options = prodkit_metrics::Options::new().max_series(settings.metrics.max_series.get());
-    let options = buckets
-        .iter()
-        .fold(options, |options, (name, buckets)| options.buckets_for(Select::name(*name), buckets.clone()));
-    Recorder::new(options)
+fn recorder(settings: &Settings, buckets: &[(&'static str, &[f64])]) -> Result<Recorder, StartError> {
+    let mut options = prodkit_metrics::Options::new().max_series(settings.metrics.max_series.get());
+    for (name, bounds) in buckets {
+        let buckets = Buckets::new(bounds)
+            .map_err(|error| StartError::Misuse(format!("the buckets of {name}: {error}")))?;
+        options = options.buckets_for(Select::name(*name), buckets);
+    }
+    Ok(Recorder::new(options))
 }

@@ -2,24 +2,28 @@
 
 use std::time::{Duration, Instant};
 
-use prodkit_health::{Event, Health};
+use prodkit_health::{Event, Health, Verdict};
 use prodkit_metrics::Recorder;
+use tokio::time::timeout_at;
 
-/// How late a line about a change may be.
-const EVERY: Duration = Duration::from_millis(100);
+/// When to look again where no check can go stale.
+const IDLE: Duration = Duration::from_secs(60);
 
 /// Tells every change; never ends.
 pub(crate) async fn watch(health: Health, metrics: Recorder) {
     metrics.describe("prodkit_check_good", None, "Whether a check is good.");
     metrics.describe("prodkit_ready", None, "Whether the service is ready, degraded or not.");
     loop {
-        health.advance(Instant::now()).iter().for_each(|event| tell(event, &metrics));
-        tokio::time::sleep(EVERY).await;
+        tell_all(&health, &metrics);
+        let now = Instant::now();
+        let stale = health.next_stale(now).unwrap_or(now + IDLE);
+        // Either way there may be something to tell.
+        let _ = timeout_at(stale.into(), health.changed()).await;
     }
 }
 
-/// Tells what is left to tell.
-pub(crate) fn last_words(health: &Health, metrics: &Recorder) {
+/// Tells what there is to tell.
+pub(crate) fn tell_all(health: &Health, metrics: &Recorder) {
     health.advance(Instant::now()).iter().for_each(|event| tell(event, metrics));
 }
 
@@ -34,9 +38,13 @@ fn tell(event: &Event, metrics: &Recorder) {
                 tracing::warn!(check, importance, reason = reason.as_deref(), "check {to}");
             }
         }
-        Event::Readiness { to, .. } => {
+        Event::Readiness { to, reasons, .. } => {
             metrics.gauge("prodkit_ready", &[]).set(f64::from(u8::from(to.is_ok())));
-            tracing::info!("{event}");
+            match to {
+                Verdict::Pass => tracing::info!("ready"),
+                Verdict::Degraded => tracing::warn!(reasons = reasons.join("; "), "degraded"),
+                _ => tracing::warn!(reasons = reasons.join("; "), "not ready"),
+            }
         }
         Event::Lifecycle { .. } => tracing::debug!("{event}"),
         other => tracing::warn!("{other}"),

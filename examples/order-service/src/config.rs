@@ -21,10 +21,6 @@ pub(crate) struct Config {
 
 #[derive(Debug, Deserialize)]
 #[serde(default)]
-#[expect(
-    dead_code,
-    reason = "the keys of a database server are known, and refused at start by `Config::check`"
-)]
 pub(crate) struct Database {
     /// The file of the embedded database.
     pub(crate) path: PathBuf,
@@ -54,7 +50,6 @@ impl Default for Database {
 
 #[derive(Debug, Deserialize)]
 #[serde(default)]
-#[expect(dead_code, reason = "the keys of a cache server are known, and refused at start by `Config::check`")]
 pub(crate) struct Redis {
     pub(crate) host: Option<String>,
     pub(crate) port: u16,

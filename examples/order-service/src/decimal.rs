@@ -28,16 +28,20 @@ impl Decimal {
             None => (false, json),
         };
         let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
-            // An exponent that does not fit 32 bits is far out of range in either direction, unless the value is zero.
-            Some((mantissa, exponent)) => {
-                (mantissa, exponent.parse::<i32>().map_err(|_| NotUsable::OutOfRange)?)
-            }
-            None => (unsigned, 0),
+            Some((mantissa, exponent)) => (mantissa, exponent.strip_prefix('+').unwrap_or(exponent)),
+            None => (unsigned, "0"),
         };
         let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-        if whole.is_empty() || !whole.bytes().chain(fraction.bytes()).all(|byte| byte.is_ascii_digit()) {
+        let is_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        let exponent_digits = exponent.strip_prefix('-').unwrap_or(exponent);
+        if whole.is_empty()
+            || exponent_digits.is_empty()
+            || ![whole, fraction, exponent_digits].into_iter().all(is_digits)
+        {
             return Err(NotUsable::NotANumber);
         }
+        // What does not fit 32 bits is far out of range in either direction.
+        let exponent: i32 = exponent.parse().map_err(|_| NotUsable::OutOfRange)?;
 
         let all = format!("{whole}{fraction}");
         let significant = all.trim_start_matches('0');

@@ -11,7 +11,7 @@ mod problem;
 use std::process::ExitCode;
 
 use prodkit::tasks::Backoff;
-use prodkit::{App, Context};
+use prodkit::{App, Context, Host};
 
 use api::Api;
 use config::Config;
@@ -36,5 +36,7 @@ async fn app(cx: Context<Config>) -> anyhow::Result<App> {
 }
 
 fn main() -> ExitCode {
-    prodkit::run!(app)
+    Host::new(prodkit::build!())
+        .buckets("order_amount_dollars", &[10.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 5000.0])
+        .run(app)
 }

@@ -111,7 +111,7 @@ async fn app(cx: Context<Config>) -> Result<App, BoxError> {
                 app.check("panicking", async || -> Result<(), BoxError> { panic!("the check fell over") })
             }
             Way::OptionalCheckFails => {
-                app.check_with("failing", prodkit::health::CheckOptions::optional(), async || {
+                app.check_with("failing", prodkit::health::Check::optional(), async || {
                     Err::<(), _>("no luck")
                 })
             }

@@ -139,7 +139,7 @@ fn unreadable(error: serde_path_to_error::Error<serde_json::Error>) -> Problem {
     let path = error.path().to_string();
     let inner = error.inner();
     if !inner.is_data() {
-        let field = if path == "." { "body".to_owned() } else { path };
+        let field = if matches!(path.as_str(), "." | "?") { "body".to_owned() } else { path };
         let detail = format!("expected valid JSON, line {} column {}", inner.line(), inner.column());
         return Problem::field(StatusCode::BAD_REQUEST, "the body is not JSON", field, detail);
     }

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 use std::thread;
 
-use super::support::{GOOD_ORDER, Service};
+use super::support::{GOOD_ORDER, Service, post};
 
 const OTHER_ORDER: &str =
     r#"{"user_id":"USR-67890","items":[{"sku":"SKU-1","quantity":3,"unit_price":99.99}]}"#;
@@ -12,11 +12,12 @@ fn fifty_at_once_with_one_key_are_one_order_even_after_a_crash() {
     let key = [("idempotency-key", "K-1")];
     let answer = {
         let service = Service::start_in(folder.path(), &[]);
+        let main = service.main;
         let answers: BTreeSet<_> = thread::scope(|scope| {
             let clients: Vec<_> = (0..50)
                 .map(|_| {
                     scope.spawn(|| {
-                        let answer = service.post_with(&key, GOOD_ORDER);
+                        let answer = post(main, &key, GOOD_ORDER);
                         (answer.status, answer.body)
                     })
                 })

@@ -64,9 +64,10 @@ impl Service {
         });
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut service = Self { child, lines, seen: Vec::new(), main: nowhere, admin: nowhere };
-        let ready = service.line("ready");
-        service.main = ready["server"].as_str().unwrap().parse().unwrap();
-        service.admin = ready["admin"].as_str().unwrap().parse().unwrap();
+        let started = service.line("started");
+        service.main = started["server"].as_str().unwrap().parse().unwrap();
+        service.admin = started["admin"].as_str().unwrap().parse().unwrap();
+        service.line("ready");
         service
     }
 
@@ -119,9 +120,7 @@ impl Service {
     }
 
     pub(crate) fn post_with(&self, headers: &[(&str, &str)], body: impl AsRef<[u8]>) -> Response {
-        let mut all = vec![("content-type", "application/json")];
-        all.extend(headers);
-        request(self.main, "POST", "/api/orders", &all, body.as_ref())
+        post(self.main, headers, body)
     }
 
     /// How many orders are in the books.
@@ -135,6 +134,13 @@ impl Drop for Service {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Posts an order.
+pub(crate) fn post(to: SocketAddr, headers: &[(&str, &str)], body: impl AsRef<[u8]>) -> Response {
+    let mut all = vec![("content-type", "application/json")];
+    all.extend(headers);
+    request(to, "POST", "/api/orders", &all, body.as_ref())
 }
 
 #[derive(Debug)]
