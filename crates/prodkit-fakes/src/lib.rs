@@ -1,6 +1,6 @@
-//! Servers that speak the real protocol on a free loopback port, for tests.
+//! Servers that speak the real protocol on a free loopback port, and volumes that change as the real ones do, for tests.
 //!
-//! A fake here is a real server on `127.0.0.1:0`, not a mock of a client: what a test proves against it holds for the
+//! A fake server is a real server on `127.0.0.1:0`, not a mock of a client: what a test proves against it holds for the
 //! socket, the parser and the timeout code as well. Each fake owns one thread and one runtime, so it works from a
 //! synchronous test, from any runtime flavour and while the runtime under test is blocked. Dropping it ends it.
 //!
@@ -23,10 +23,17 @@
 //! # Ok(()) }
 //! ```
 //!
+//! # Volumes
+//!
+//! [`FakeVolume`] updates files as kubelet updates a ConfigMap, and [`FakeCheckout`] as git-sync does: by the same calls
+//! in the same order on a real file system.
+//!
 //! # When not to use it
 //!
 //! Outside tests. A fake keeps every request it has seen, trusts its caller and panics when it cannot start.
 
 mod collector;
+mod volume;
 
 pub use collector::{Behaviour, FakeCollector, Received};
+pub use volume::{FakeCheckout, FakeVolume, LinkOrder, VolumeStep};
