@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// A source of events for directories, not for what is below them. It may fail and it may die; it must not panic.
-pub(crate) trait Backend: Send {
+pub(crate) trait Backend: Send + Sync {
     fn watch(&mut self, directory: &Path) -> Result<(), Refused>;
 
     /// Of a directory that is not watched, nothing.
@@ -27,7 +27,8 @@ pub(crate) enum Refused {
     Because(String),
 }
 
-pub(crate) type Open = fn(&Arc<Bell>) -> Result<Box<dyn Backend>, String>;
+/// Starts one that delivers to this bell.
+pub(crate) type Open = Box<dyn Fn(&Arc<Bell>) -> Result<Box<dyn Backend>, String> + Send + Sync>;
 
 /// A watcher of notify 8 has a thread, and panics in every call and when dropped once that has ended.
 struct Native(Option<RecommendedWatcher>);
@@ -81,5 +82,41 @@ impl Drop for Native {
     fn drop(&mut self) {
         let watcher = self.0.take();
         let _ = catch_unwind(AssertUnwindSafe(|| drop(watcher)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    #[test]
+    fn a_watcher_whose_thread_has_ended_is_dead_and_panics_no_one() {
+        let directory = tempfile::tempdir().unwrap();
+        for abandon in [false, true] {
+            let (alive, ended) = mpsc::channel::<()>();
+            let watcher = notify::recommended_watcher(move |_| {
+                let _alive = &alive;
+                // without the noise of a panic hook
+                std::panic::resume_unwind(Box::new("the end of the thread"));
+            });
+            let mut native = Box::new(Native(Some(watcher.unwrap())));
+            native.watch(directory.path()).unwrap();
+            std::fs::write(directory.path().join("an event"), "").unwrap();
+            assert_eq!(
+                ended.recv_timeout(Duration::from_secs(30)),
+                Err(mpsc::RecvTimeoutError::Disconnected)
+            );
+            // the handler goes before the other end of the channel: one call may still be taken, and fail
+            let mut result = native.watch(directory.path());
+            while !matches!(result, Err(Refused::Dead)) {
+                result = native.watch(directory.path());
+            }
+            native.unwatch(directory.path());
+            if abandon {
+                native.abandon();
+            }
+        }
     }
 }

@@ -110,7 +110,7 @@ impl Eyes {
     }
 
     fn reopen(&mut self) {
-        let Some(open) = self.open.filter(|_| self.backend.is_none()) else { return };
+        let Some(open) = self.open.as_ref().filter(|_| self.backend.is_none()) else { return };
         match open(&self.bell) {
             Ok(backend) => {
                 self.bell.alive();

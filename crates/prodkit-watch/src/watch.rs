@@ -52,7 +52,7 @@ impl Watch {
     /// [`Handle::health`].
     #[must_use]
     pub fn new(options: Options) -> Self {
-        let open: Open = backend::native;
+        let open: Open = Box::new(backend::native);
         Self::with(options, options.events.then_some(open))
     }
 
@@ -237,3 +237,6 @@ impl fmt::Debug for Watch {
         f.debug_struct("Watch").field("paths", &paths.collect::<Vec<_>>()).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -65,19 +65,34 @@ async fn relative_paths_are_those_of_the_working_directory() {
 }
 
 #[tokio::test]
-async fn a_wait_that_is_given_up_loses_nothing() {
-    let (mut rig, path) = Rig::on("a", "1");
+async fn a_wait_that_is_given_up_in_the_middle_of_a_check_loses_nothing() {
+    let mut rig = Rig::new();
+    // so large that a check lets others go first
+    let large = rig.file("large", &"x".repeat(1 << 20));
+    let path = rig.file("a", "1");
+    rig.watch.set([&large, &path]);
     replace(&path, "2");
     rig.watch.handle().touch();
     for _ in 0..3 {
-        // polled once with a change pending, and dropped
         let mut wait = pin!(rig.watch.changed());
-        if wait.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready() {
-            return;
-        }
+        assert!(wait.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
     }
     let look = rig.look().await;
     assert_eq!((look.forced(), look.paths()), (true, &[path][..]));
+    rig.sees_nothing_more().await;
+}
+
+#[tokio::test]
+async fn a_wait_that_is_given_up_over_an_open_writer_loses_nothing() {
+    let (mut rig, path) = Rig::on("a", "1");
+    let writer = fs::File::create(&path).unwrap();
+    for _ in 0..3 {
+        let mut wait = pin!(rig.watch.changed());
+        drop(wait.as_mut().poll(&mut Context::from_waker(Waker::noop())));
+    }
+    drop(writer);
+    rig.sees(&[&path]).await;
+    rig.sees_nothing_more().await;
 }
 
 #[tokio::test]
