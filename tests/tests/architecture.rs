@@ -21,6 +21,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("shutdown", &[]),
     ("tasks", &["shutdown"]),
     ("trace", &[]),
+    ("watch", &[]),
 ];
 
 /// Crates any other may test with, because they depend on nothing of ours.
@@ -39,14 +40,16 @@ const FOUNDATIONS: &[&str] = &[
     "metrics",
     "arc-swap",
     "signal-hook-tokio",
+    "notify",
 ];
-/// `notify` comes with configuration reload, `secrecy` and `vaultrs` with secrets. This list ends empty.
-const OWED: &[&str] = &["notify", "secrecy", "vaultrs"];
+/// `secrecy` and `vaultrs` come with secrets. This list ends empty.
+const OWED: &[&str] = &["secrecy", "vaultrs"];
 
 /// Only `tasks` and `http` start tasks; all other background work is a future that the facade runs as a named task. The
 /// fakes stand for other processes.
 const MAY_SPAWN_TASKS: &[&str] = &["prodkit-tasks", "prodkit-http", "prodkit-fakes"];
-/// Threads: the admin listener, the OTLP runtime, the log writer; and the fakes, which stand for other processes.
+/// Threads: the admin listener, the OTLP runtime, the log writer; and the fakes, which stand for other processes. That of
+/// `prodkit-watch` is started by notify, which takes no name for it.
 const MAY_START_THREADS: &[&str] = &["prodkit", "prodkit-otlp", "prodkit-log", "prodkit-fakes"];
 /// The one file that sets what exists once per process.
 const GLOBALS: &str = "crates/prodkit/src/globals.rs";
