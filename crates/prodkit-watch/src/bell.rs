@@ -93,10 +93,14 @@ impl Bell {
         self.ring.notified().await;
     }
 
-    /// The counts a check starts from, and what it has to repair first.
-    pub(crate) fn begin(&self) -> (u64, u64, News) {
-        let mut inner = self.inner();
-        (inner.signs.events, inner.signs.touches, std::mem::take(&mut inner.news))
+    /// See [`Signs::begin`].
+    pub(crate) fn begin(&self) -> (u64, u64, bool) {
+        self.inner().signs.begin()
+    }
+
+    /// What has to be repaired before a check.
+    pub(crate) fn news(&self) -> News {
+        std::mem::take(&mut self.inner().news)
     }
 
     pub(crate) fn is_held(&self, quiet: Duration, now: Instant) -> bool {

@@ -16,9 +16,10 @@ impl Default for Options {
 }
 
 impl Options {
-    /// How often everything is checked without an event: 15 seconds by default, 10 milliseconds at least.
+    /// How often everything is checked without an event: 15 seconds by default, between 10 milliseconds and a
+    /// day.
     pub fn poll(mut self, every: Duration) -> Self {
-        self.poll = every.max(Duration::from_millis(10));
+        self.poll = every.clamp(Duration::from_millis(10), Duration::from_secs(86_400));
         self
     }
 

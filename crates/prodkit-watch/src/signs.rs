@@ -22,6 +22,8 @@ pub(crate) struct Signs {
     pub(crate) touches: u64,
     /// Files that are being written.
     writers: HashMap<PathBuf, Writing>,
+    /// One of them was waited for as long as can be, and then no longer.
+    out_of_patience: bool,
     /// What it takes to wake the one who waits.
     wake: Wake,
 }
@@ -108,8 +110,14 @@ impl Signs {
 
     /// Until when open writers ask to wait; those that have been waited for long enough are forgotten.
     pub(crate) fn held_until(&mut self, quiet: Duration, now: Instant) -> Option<Instant> {
+        self.out_of_patience |= self.writers.values().any(|writing| writing.first + LONGEST <= now);
         self.writers.retain(|_, writing| writing.until(quiet) > now);
         self.writers.values().map(|writing| writing.until(quiet)).max()
+    }
+
+    /// The counts at which a check begins, and whether it may give way to a file that is being written meanwhile.
+    pub(crate) fn begin(&mut self) -> (u64, u64, bool) {
+        (self.events, self.touches, !std::mem::take(&mut self.out_of_patience))
     }
 
     /// Forgets the writers of what is no longer watched, so that their number stays that of the paths.

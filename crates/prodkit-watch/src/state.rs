@@ -86,15 +86,14 @@ impl Reader {
 
     fn directory(&self, path: &Path) -> io::Result<State> {
         let mut names = Vec::new();
-        for entry in fs::read_dir(path)? {
-            let name = entry?.file_name();
-            if name.as_encoded_bytes().starts_with(b".") {
-                continue;
-            }
-            if names.len() == ENTRIES {
+        for (number, entry) in fs::read_dir(path)?.enumerate() {
+            if number == ENTRIES {
                 return Ok(State::Directory { hash: 0, cut: true });
             }
-            names.push(name);
+            let name = entry?.file_name();
+            if !name.as_encoded_bytes().starts_with(b".") {
+                names.push(name);
+            }
         }
         names.sort_unstable();
         Ok(State::Directory { hash: self.key.hash_one(names), cut: false })

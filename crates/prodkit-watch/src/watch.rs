@@ -100,7 +100,7 @@ impl Watch {
         }
         self.doubt = None;
         let routes = self.routes();
-        self.eyes.follow(&routes, self.bell.begin().2, false);
+        self.eyes.follow(&routes, self.bell.news(), false);
         for index in &new {
             if let Some(watched) = self.paths.get_mut(*index) {
                 watched.state = self.reader.read(&watched.path).0;
@@ -138,16 +138,16 @@ impl Watch {
 
     async fn check(&mut self) -> Option<Look> {
         let start = Instant::now();
-        let (events, touches, news) = self.bell.begin();
+        let (events, touches, patient) = self.bell.begin();
         let (announced, forced) = (events != self.done.events, touches != self.done.touches);
         // First watch, then read.
         let routes = self.routes();
-        self.eyes.follow(&routes, news, start >= self.done.poll_at);
+        self.eyes.follow(&routes, self.bell.news(), start >= self.done.poll_at);
         let states = self.read().await;
         let end = Instant::now();
         self.done.not_before = end + signs::pause(end - start);
         self.bell.health(|health| health.checks += 1);
-        if self.bell.is_held(self.quiet, end) {
+        if patient && self.bell.is_held(self.quiet, end) {
             // Somebody began to write meanwhile, and half of it may have been read.
             return None;
         }

@@ -89,6 +89,22 @@ fn a_writer_is_waited_for_until_quiet_until_closed_and_no_longer_than_a_second()
 }
 
 #[test]
+fn a_check_gives_way_to_a_writer_unless_one_was_waited_for_long_enough() {
+    let mut clock = Clock::new();
+    clock.writes("a", 0);
+    clock.signs.settled(Some(Path::new("a")));
+    assert_eq!((clock.next(1), clock.signs.begin().2), (Check, true));
+    clock.writes("a", 2);
+    assert_eq!((clock.next(102), clock.signs.begin().2), (Check, true), "quiet is rest");
+    for ms in (200..=1_200).step_by(50) {
+        clock.writes("a", ms);
+        clock.next(ms);
+    }
+    assert_eq!((clock.next(1_200), clock.signs.begin().2), (Check, false));
+    assert!(clock.signs.begin().2, "once");
+}
+
+#[test]
 fn everything_waits_for_the_last_open_writer() {
     let mut clock = Clock::new();
     clock.writes("a", 0);

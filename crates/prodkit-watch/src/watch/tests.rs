@@ -114,7 +114,11 @@ impl Rig {
 
     /// Nothing changes; only the mode does.
     async fn comes_to(&mut self, mode: Mode) {
-        while self.mode() != mode {
+        for attempt in 0.. {
+            if self.mode() == mode {
+                break;
+            }
+            assert!(attempt < 1_000, "never comes to {mode:?}");
             let look = tokio::time::timeout(Duration::from_millis(10), self.watch.changed()).await;
             assert!(look.is_err(), "{look:?}");
         }
@@ -183,6 +187,35 @@ async fn what_needs_no_watch_any_more_is_no_trouble_any_more() {
     assert_eq!(rig.mode(), Mode::Polling);
     rig.watch.set([&rig.path]);
     assert_eq!(rig.mode(), Mode::Events);
+}
+
+#[tokio::test]
+async fn a_check_gives_way_to_a_writer_who_begins_meanwhile() {
+    let root = tempfile::tempdir().unwrap();
+    let (large, path) = (root.path().join("large"), root.path().join("b.yaml"));
+    fs::write(&large, "x".repeat(1 << 20)).unwrap();
+    fs::write(&path, "old").unwrap();
+    let mut watch = Watch::new(Options::default().quiet(LONGEST));
+    watch.set([&large, &path]);
+    fs::write(&large, "y".repeat(1 << 20)).unwrap();
+    while watch.bell.is_held(LONGEST, Instant::now()) || watch.bell.begin().0 == 0 {
+        tokio::task::yield_now().await;
+    }
+
+    let bell = watch.bell.clone();
+    let mut changed = std::pin::pin!(watch.changed());
+    let waker = std::task::Waker::noop();
+    // it has read the one and not yet the other
+    assert!(changed.as_mut().poll(&mut std::task::Context::from_waker(waker)).is_pending());
+    let half = fs::File::create(&path).unwrap();
+    while !bell.is_held(LONGEST, Instant::now()) {
+        tokio::task::yield_now().await;
+    }
+    assert!(changed.as_mut().poll(&mut std::task::Context::from_waker(waker)).is_pending());
+    drop(half);
+    let look = tokio::time::timeout(Duration::from_secs(30), changed).await.unwrap();
+    assert_eq!(look.paths(), [large, path]);
+    assert_eq!(bell.health(|health| (health.looks, health.checks)), (1, 2));
 }
 
 #[test]

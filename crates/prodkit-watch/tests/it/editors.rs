@@ -1,95 +1,106 @@
 //! The ways in which editors save, call by call.
 
-use crate::support::Rig;
+use crate::support::{Rig, patient};
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-/// Saves three times as `save` does and expects one look for each.
-async fn check(save: fn(&Path, &str)) {
-    let (mut rig, path) = Rig::on("config.yaml", "old");
+/// One call of an editor.
+enum Call {
+    /// The whole of a file at once: open, truncate, write, close.
+    Write(&'static str),
+    /// The same for the new content.
+    WriteNew(&'static str),
+    Rename(&'static str, &'static str),
+    HardLink(&'static str, &'static str),
+    Copy(&'static str, &'static str),
+    DanglingLink(&'static str),
+    Remove(&'static str),
+}
+use Call::{Copy, DanglingLink, HardLink, Remove, Rename, Write, WriteNew};
+
+/// Saves three times, first in one go and then with a check after each call, and expects one look for each time.
+async fn check(calls: &[Call]) {
+    let (mut rig, path) = Rig::with(patient()).of("config.yaml", "old");
     for n in 0..3 {
-        save(&path, &format!("new {n}"));
-        rig.sees(&[&path]).await;
+        for call in calls {
+            make(&rig, call, &format!("new {n}"));
+            if n > 0 && !matches!(call, WriteNew("config.yaml") | Rename(_, "config.yaml")) {
+                rig.goes_on().await;
+            }
+            if matches!(call, WriteNew("config.yaml") | Rename(_, "config.yaml")) {
+                rig.sees(&[&path]).await;
+            }
+        }
     }
     rig.sees_nothing_more().await;
 }
 
-fn beside(path: &Path, name: &str) -> PathBuf {
-    path.with_file_name(name)
+fn make(rig: &Rig, call: &Call, content: &str) {
+    let path = |name: &str| -> PathBuf { rig.path(name) };
+    match call {
+        Write(name) => fs::write(path(name), "").unwrap(),
+        WriteNew(name) => fs::write(path(name), content).unwrap(),
+        Rename(from, to) => fs::rename(path(from), path(to)).unwrap(),
+        HardLink(from, to) => fs::hard_link(path(from), path(to)).unwrap(),
+        Copy(from, to) => drop(fs::copy(path(from), path(to)).unwrap()),
+        DanglingLink(name) => symlink("user@host.1:1", path(name)).unwrap(),
+        Remove(name) => fs::remove_file(path(name)).unwrap(),
+    }
 }
 
 #[tokio::test]
 async fn vim_renames_the_old_file_and_writes_a_new_one() {
-    check(|path, content| {
-        let (swap, probe, backup) =
-            (beside(path, ".config.yaml.swp"), beside(path, "4913"), beside(path, "config.yaml~"));
-        fs::write(&swap, "swap").unwrap();
-        fs::write(&probe, "").unwrap();
-        fs::remove_file(&probe).unwrap();
-        fs::rename(path, &backup).unwrap();
-        fs::write(path, content).unwrap();
-        fs::remove_file(&backup).unwrap();
-        fs::remove_file(&swap).unwrap();
-    })
+    check(&[
+        Write(".config.yaml.swp"),
+        Write("4913"),
+        Remove("4913"),
+        Rename("config.yaml", "config.yaml~"),
+        WriteNew("config.yaml"),
+        Remove("config.yaml~"),
+        Remove(".config.yaml.swp"),
+    ])
     .await;
 }
 
 #[tokio::test]
 async fn vim_writes_through_when_it_must_keep_the_file() {
-    check(|path, content| {
-        let backup = beside(path, "config.yaml~");
-        fs::copy(path, &backup).unwrap();
-        fs::write(path, content).unwrap();
-        fs::remove_file(&backup).unwrap();
-    })
-    .await;
+    check(&[Copy("config.yaml", "config.yaml~"), WriteNew("config.yaml"), Remove("config.yaml~")]).await;
 }
 
 #[tokio::test]
 async fn emacs_locks_by_a_dangling_link_and_keeps_a_backup() {
-    check(|path, content| {
-        let lock = beside(path, ".#config.yaml");
-        symlink("user@host.1:1", &lock).unwrap();
-        fs::rename(path, beside(path, "config.yaml~")).unwrap();
-        fs::write(path, content).unwrap();
-        fs::remove_file(&lock).unwrap();
-    })
+    check(&[
+        DanglingLink(".#config.yaml"),
+        Rename("config.yaml", "config.yaml~"),
+        WriteNew("config.yaml"),
+        Remove(".#config.yaml"),
+    ])
     .await;
 }
 
 #[tokio::test]
 async fn write_new_and_rename() {
-    check(|path, content| {
-        let new = beside(path, ".config.yaml.XYZ");
-        fs::write(&new, content).unwrap();
-        fs::rename(&new, path).unwrap();
-    })
-    .await;
+    check(&[WriteNew(".config.yaml.XYZ"), Rename(".config.yaml.XYZ", "config.yaml")]).await;
 }
 
 #[tokio::test]
 async fn a_backup_link_and_a_rename_over_it() {
-    check(|path, content| {
-        let (new, backup) = (beside(path, "config.yaml.tmp"), beside(path, "config.yaml.bak"));
-        drop(fs::remove_file(&backup));
-        fs::hard_link(path, &backup).unwrap();
-        fs::write(&new, content).unwrap();
-        fs::rename(&new, path).unwrap();
-    })
+    check(&[
+        HardLink("config.yaml", "config.yaml.bak"),
+        WriteNew("config.yaml.tmp"),
+        Rename("config.yaml.tmp", "config.yaml"),
+        Remove("config.yaml.bak"),
+    ])
     .await;
 }
 
 #[tokio::test]
 async fn truncate_and_write() {
-    check(|path, content| fs::write(path, content).unwrap()).await;
+    check(&[WriteNew("config.yaml")]).await;
 }
 
 #[tokio::test]
 async fn remove_and_write() {
-    check(|path, content| {
-        fs::remove_file(path).unwrap();
-        fs::write(path, content).unwrap();
-    })
-    .await;
+    check(&[Remove("config.yaml"), WriteNew("config.yaml")]).await;
 }

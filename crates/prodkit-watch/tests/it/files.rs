@@ -1,9 +1,12 @@
 //! Plain files and directories.
 
-use crate::support::{Rig, replace};
+use crate::support::{Rig, patient, replace};
 use std::fs::{self, File};
 use std::io::Write;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread;
 
 #[tokio::test]
 async fn in_place_write() {
@@ -17,9 +20,11 @@ async fn in_place_write() {
 
 #[tokio::test]
 async fn truncate_then_write() {
-    let (mut rig, path) = Rig::on("a.yaml", "old");
+    let (mut rig, path) = Rig::with(patient()).of("a.yaml", "old");
     let mut file = File::create(&path).unwrap();
+    rig.goes_on().await;
     file.write_all(b"first half, ").unwrap();
+    rig.goes_on().await;
     file.write_all(b"second half").unwrap();
     drop(file);
     rig.sees(&[&path]).await;
@@ -41,27 +46,35 @@ async fn an_open_writer_is_waited_for_until_it_is_quiet() {
 #[tokio::test]
 async fn a_writer_that_never_stops_is_looked_at_all_the_same() {
     let (mut rig, path) = Rig::on("a.yaml", "old");
-    let writer = async {
-        let mut file = File::create(&path).unwrap();
-        loop {
-            file.write_all(b"more\n").unwrap();
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let writer = thread::spawn({
+        let (path, stop) = (path.clone(), stop.clone());
+        move || {
+            let (file, mut count) = (File::create(&path).unwrap(), 0_u64);
+            while !stop.load(Relaxed) {
+                // in place, without a pause and without an end
+                count += 1;
+                file.write_all_at(&count.to_ne_bytes(), 0).unwrap();
+            }
         }
-    };
-    tokio::select! {
-        () = writer => {}
-        look = rig.watch.changed() => assert_eq!(look.paths(), std::slice::from_ref(&path)),
+    });
+    for _ in 0..2 {
+        rig.sees(&[&path]).await;
     }
+    stop.store(true, Relaxed);
+    writer.join().unwrap();
 }
 
 #[tokio::test]
 async fn a_file_that_arrives_waits_for_another_that_is_half_written() {
-    let (mut rig, a) = Rig::on("a.yaml", "old");
+    let (mut rig, a) = Rig::with(patient()).of("a.yaml", "old");
     let b = rig.file("b.yaml", "old");
     rig.watch.set([&a, &b]);
     let mut half = File::create(&b).unwrap();
     half.write_all(b"half").unwrap();
+    rig.goes_on().await;
     replace(&a, "new");
+    rig.goes_on().await;
     half.write_all(b" and half").unwrap();
     drop(half);
     rig.sees(&[&a, &b]).await;

@@ -24,7 +24,11 @@ impl Rig {
 
     /// A directory, and a watch of one file in it.
     pub(crate) fn on(name: &str, content: &str) -> (Self, PathBuf) {
-        let mut rig = Self::new();
+        Self::new().of(name, content)
+    }
+
+    pub(crate) fn of(self, name: &str, content: &str) -> (Self, PathBuf) {
+        let mut rig = self;
         let path = rig.file(name, content);
         assert!(rig.watch.set([&path]));
         (rig, path)
@@ -57,6 +61,12 @@ impl Rig {
         assert_eq!(self.watch.handle().health().looks, self.looks);
     }
 
+    /// Gives the watch the time for a check or two, in which it finds no reason to look.
+    pub(crate) async fn goes_on(&mut self) {
+        let look = tokio::time::timeout(Duration::from_millis(15), self.watch.changed()).await;
+        assert!(look.is_err(), "{look:?}");
+    }
+
     pub(crate) async fn look(&mut self) -> Look {
         self.looks += 1;
         tokio::time::timeout(PATIENCE, self.watch.changed()).await.expect("a look")
@@ -66,6 +76,11 @@ impl Rig {
 /// Events alone: the poll is further away than any test waits.
 pub(crate) fn events() -> Options {
     Options::default().poll(PATIENCE * 100)
+}
+
+/// As [`events`], and with the longest wait for what may pass, so that a test has time to look at the moments in between.
+pub(crate) fn patient() -> Options {
+    events().quiet(Duration::from_secs(1))
 }
 
 pub(crate) fn polls() -> Options {
