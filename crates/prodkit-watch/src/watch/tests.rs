@@ -2,10 +2,15 @@ use super::*;
 use crate::backend::{Backend, Refused};
 use crate::bell::Line;
 use crate::handle::Mode;
+use notify::EventKind;
+use notify::event::{DataChange, ModifyKind};
 use std::fs;
+use std::future::{Future, poll_fn};
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::task::{Context, Waker};
 use tracing::span;
 
 /// The events of the operating system, as long as the test lets them through.
@@ -189,33 +194,61 @@ async fn what_needs_no_watch_any_more_is_no_trouble_any_more() {
     assert_eq!(rig.mode(), Mode::Events);
 }
 
-#[tokio::test]
-async fn a_check_gives_way_to_a_writer_who_begins_meanwhile() {
+/// A large file that has changed, of which a check needs two turns, and another.
+async fn in_two_turns(weather: &Weather) -> (tempfile::TempDir, Watch, [PathBuf; 2]) {
     let root = tempfile::tempdir().unwrap();
     let (large, path) = (root.path().join("large"), root.path().join("b.yaml"));
     fs::write(&large, "x".repeat(1 << 20)).unwrap();
     fs::write(&path, "old").unwrap();
-    let mut watch = Watch::new(Options::default().quiet(LONGEST));
+    let mut watch = Watch::with(Options::default().quiet(LONGEST), Some(weather.open()));
     watch.set([&large, &path]);
     fs::write(&large, "y".repeat(1 << 20)).unwrap();
-    while watch.bell.is_held(LONGEST, Instant::now()) || watch.bell.begin().0 == 0 {
-        tokio::task::yield_now().await;
-    }
+    let closed = || watch.bell.begin().0 > 0 && !watch.bell.is_held(LONGEST, Instant::now());
+    until(closed).await;
+    (root, watch, [large, path])
+}
 
+async fn until(mut condition: impl FnMut() -> bool) {
+    let wait = async {
+        while !condition() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), wait).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_check_gives_way_to_a_writer_who_begins_meanwhile() {
+    let (_root, mut watch, [large, path]) = in_two_turns(&Weather::default()).await;
     let bell = watch.bell.clone();
-    let mut changed = std::pin::pin!(watch.changed());
-    let waker = std::task::Waker::noop();
-    // it has read the one and not yet the other
-    assert!(changed.as_mut().poll(&mut std::task::Context::from_waker(waker)).is_pending());
+    let mut changed = pin!(watch.changed());
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(changed.as_mut().poll(&mut context).is_pending());
+    // one file is read, the other is not
     let half = fs::File::create(&path).unwrap();
-    while !bell.is_held(LONGEST, Instant::now()) {
-        tokio::task::yield_now().await;
-    }
-    assert!(changed.as_mut().poll(&mut std::task::Context::from_waker(waker)).is_pending());
+    until(|| bell.is_held(LONGEST, Instant::now())).await;
+    assert!(changed.as_mut().poll(&mut context).is_pending());
     drop(half);
     let look = tokio::time::timeout(Duration::from_secs(30), changed).await.unwrap();
     assert_eq!(look.paths(), [large, path]);
     assert_eq!(bell.health(|health| (health.looks, health.checks)), (1, 2));
+}
+
+#[tokio::test]
+async fn a_check_gives_way_no_longer_than_a_second() {
+    let weather = Weather::default();
+    let (_root, mut watch, [large, path]) = in_two_turns(&weather).await;
+    let line = weather.line.lock().unwrap().take().unwrap();
+    let write = notify::Event::new(EventKind::Modify(ModifyKind::Data(DataChange::Any))).add_path(path);
+    let mut changed = pin!(watch.changed());
+    // in every turn of every check, somebody writes
+    let look = poll_fn(|context| {
+        line.event(&write);
+        context.waker().wake_by_ref();
+        changed.as_mut().poll(context)
+    });
+    let look = tokio::time::timeout(Duration::from_secs(30), look).await.unwrap();
+    assert_eq!(look.paths(), [large]);
 }
 
 #[test]
