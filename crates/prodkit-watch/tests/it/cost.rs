@@ -102,7 +102,9 @@ async fn alone_in_a_storm() {
     let rate = touches.load(Relaxed) as f64 / elapsed.as_secs_f64();
     let share = used.as_secs_f64() / elapsed.as_secs_f64();
     println!("{rate:.0} touches/s: {:.1} % of a core, {checks} checks", share * 100.0);
-    assert!(share <= 0.2, "{share}");
+    // The promise is about the one that runs in production.
+    let most = if cfg!(debug_assertions) { 0.4 } else { 0.2 };
+    assert!(share <= most, "{share}");
 }
 
 #[tokio::test]
