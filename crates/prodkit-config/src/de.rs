@@ -16,7 +16,6 @@ use crate::secrecy;
 use crate::source::{Origin, Span};
 use access::{Entries, Items};
 use serde::de::{Deserialize, Expected, Visitor};
-use std::collections::BTreeSet;
 
 /// The newtype name a secret type asks for, so that this crate knows not to print what is below it.
 ///
@@ -44,7 +43,7 @@ pub(crate) struct De<'t, 'p> {
     origin: &'t Origin,
     key: &'t Origin,
     path: &'p Path<'p>,
-    run: &'p Run<'t, 'p>,
+    run: &'p Run<'p>,
     secret: bool,
     /// Inside a part whose loss of strictness has been warned about.
     buffered: bool,
@@ -101,7 +100,7 @@ impl<'t> Value<'t> {
 }
 
 impl<'t, 'p> De<'t, 'p> {
-    pub(crate) fn root(node: &'t Node, path: &'p Path<'p>, run: &'p Run<'t, 'p>) -> Self {
+    pub(crate) fn root(node: &'t Node, path: &'p Path<'p>, run: &'p Run<'p>) -> Self {
         let Node { origin, .. } = node;
         Self { value: Value::of(node), origin, key: origin, path, run, secret: false, buffered: false }
     }
@@ -161,15 +160,10 @@ impl<'t, 'p> De<'t, 'p> {
 
     fn know(&self, map: &'t Map, fields: Option<&'static [&'static str]>) {
         let mut seen = self.run.seen.borrow_mut();
-        let section = seen.sections.entry(self.path.text()).or_insert_with(|| Section {
-            map,
-            fields: BTreeSet::new(),
-            open: false,
-            open_reserved: false,
-        });
+        let section = seen.sections.entry(std::ptr::from_ref(map)).or_default();
         let view = if self.is_root() { self.run.view } else { View::All };
         match fields {
-            Some(fields) => section.fields.extend(fields),
+            Some(fields) => section.learn(fields),
             None => {
                 section.open |= !matches!(view, View::Settings(_));
                 section.open_reserved |= !matches!(view, View::App(_));

@@ -3,13 +3,13 @@
 use crate::de::{De, Fault, Path, Place, Plan, Reason, Run, Section, Seen, Stand, Value, View, spans};
 use crate::error::{Error, Errors, Warning};
 use crate::hint::suggestion;
-use crate::node::{Entry, Node, push_key};
-use crate::source::Origin;
+use crate::node::{Entry, Kind, Map, Node, push_index, push_key};
+use crate::source::{Origin, Span};
 use crate::tree::Tree;
 use prodkit_live::registry::{self, Found};
 use serde::de::DeserializeOwned;
 use std::cell::RefCell;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 /// Typed values made from a [`Tree`], with what there is to know about them.
@@ -68,7 +68,7 @@ impl Tree {
 /// Several types read from one tree.
 struct Load<'t> {
     tree: &'t Tree,
-    seen: RefCell<Seen<'t>>,
+    seen: RefCell<Seen>,
     faults: Vec<Place>,
     live: Vec<Found>,
 }
@@ -122,11 +122,8 @@ impl<'t> Load<'t> {
         let Self { tree, seen, mut faults, live } = self;
         let mut seen = seen.into_inner();
         let mut hidden = std::mem::take(&mut seen.secret_spans);
-        for (path, section) in &seen.sections {
-            let unknown = unknown_keys(path, section, reserved, &mut faults);
-            // What nobody knows may be a secret under a misspelt name.
-            unknown.for_each(|node| spans(Value::of(node), &node.origin, &mut hidden));
-        }
+        Unknown { sections: &seen.sections, reserved, faults: &mut faults, hidden: &mut hidden }
+            .below(&tree.root, &mut String::new());
         if value.is_none() && faults.is_empty() {
             let message = "the type refuses the configuration without saying why".to_owned();
             let (path, reason) = (String::new(), Reason::Shape);
@@ -167,31 +164,55 @@ impl<S, C> fmt::Debug for Loaded<S, C> {
     }
 }
 
-/// Notes the keys no type knows, and gives their values.
-fn unknown_keys<'t>(
-    path: &str,
-    section: &Section<'t>,
-    reserved: &[&str],
-    faults: &mut Vec<Place>,
-) -> impl Iterator<Item = &'t Node> {
-    let Section { map, fields, open, open_reserved } = section;
-    let known: Vec<&str> = fields.iter().copied().collect();
-    let mut values = Vec::new();
-    for Entry { name, key, node } in map.iter() {
-        let reserved = path.is_empty() && reserved.contains(&&**name);
-        if fields.contains(&**name) || if reserved { *open_reserved } else { *open } {
-            continue;
+/// Notes the keys no type knows.
+struct Unknown<'a> {
+    sections: &'a HashMap<*const Map, Section>,
+    reserved: &'a [&'a str],
+    faults: &'a mut Vec<Place>,
+    hidden: &'a mut Vec<Span>,
+}
+
+impl Unknown<'_> {
+    fn below(&mut self, node: &Node, path: &mut String) {
+        let length = path.len();
+        match &node.kind {
+            Kind::Scalar { .. } => {}
+            Kind::Seq(items) => {
+                for (i, item) in items.iter().enumerate().filter(|(_, item)| item.is_container()) {
+                    push_index(path, i);
+                    self.below(item, path);
+                    path.truncate(length);
+                }
+            }
+            Kind::Map(map) => {
+                self.keys(map, path);
+                for entry in map.iter().filter(|entry| entry.node.is_container()) {
+                    push_key(path, &entry.name);
+                    self.below(&entry.node, path);
+                    path.truncate(length);
+                }
+            }
         }
-        let mut path = path.to_owned();
-        push_key(&mut path, name);
-        let shown: String = name.chars().take(64).collect();
-        // Nobody reads the hundredth suggestion, and hostile files would have us make as many as they have keys.
-        let hint = if faults.len() < HINTED { suggestion(name, &known) } else { String::new() };
-        let message = format!("unknown key `{}`{hint}", shown.escape_debug());
-        faults.push(Place { path, origin: key.clone(), message, reason: Reason::Shape });
-        values.push(node);
     }
-    values.into_iter()
+
+    fn keys(&mut self, map: &Map, path: &str) {
+        let Some(section) = self.sections.get(&std::ptr::from_ref(map)) else { return };
+        let reserved = |name: &str| path.is_empty() && self.reserved.contains(&name);
+        for Entry { name, key, node } in
+            map.iter().filter(|entry| section.is_unknown(&entry.name, reserved(&entry.name)))
+        {
+            let mut path = path.to_owned();
+            push_key(&mut path, name);
+            let shown: String = name.chars().take(64).collect();
+            // Nobody reads the hundredth suggestion, and hostile files would have us make as many as they have keys.
+            let hint =
+                if self.faults.len() < HINTED { suggestion(name, &section.fields()) } else { String::new() };
+            let message = format!("unknown key `{}`{hint}", shown.escape_debug());
+            self.faults.push(Place { path, origin: key.clone(), message, reason: Reason::Shape });
+            // It may be a secret under a misspelt name.
+            spans(Value::of(node), &node.origin, self.hidden);
+        }
+    }
 }
 
 /// The nearest path with a stand-in, the path itself first.

@@ -29,8 +29,12 @@ pub(crate) enum Kind {
 #[derive(Clone, Default)]
 pub(crate) struct Map {
     entries: Vec<Entry>,
-    index: HashMap<Arc<str>, usize>,
+    /// Only of a map with many entries: a look at few names is faster than a hash, and most maps are sections.
+    index: Option<Box<HashMap<Arc<str>, usize>>>,
 }
+
+/// Entries from which on a map has an index.
+const INDEXED: usize = 16;
 
 #[derive(Clone)]
 pub(crate) struct Entry {
@@ -51,6 +55,10 @@ impl Node {
     /// A YAML value nobody wrote: `database:` and nothing behind it.
     pub(crate) fn is_empty(&self) -> bool {
         matches!(&self.kind, Kind::Scalar { text, form: Form::Plain } if text.is_empty())
+    }
+
+    pub(crate) fn is_container(&self) -> bool {
+        matches!(self.kind, Kind::Seq(_) | Kind::Map(_))
     }
 
     /// Puts `over` on top of this: maps merge key by key, everything else is replaced.
@@ -95,6 +103,9 @@ impl Node {
     pub(crate) fn same(&self, other: &Self) -> bool {
         match (&self.kind, &other.kind) {
             (Kind::Scalar { text, form }, Kind::Scalar { text: other, form: other_form }) => {
+                if form == other_form && text == other {
+                    return true;
+                }
                 let (form, other_form) = (settled(text, *form), settled(other, *other_form));
                 form == other_form && (text == other || form == Form::Null)
             }
@@ -103,8 +114,11 @@ impl Node {
             }
             (Kind::Map(map), Kind::Map(others)) => {
                 map.len() == others.len()
-                    && map.iter().all(|entry| {
-                        others.find(&entry.name).is_some_and(|other| entry.node.same(&other.node))
+                    && map.iter().zip(others.iter()).all(|(entry, beside)| {
+                        // Who edits a file leaves most of it in its order.
+                        let other =
+                            if entry.name == beside.name { Some(beside) } else { others.find(&entry.name) };
+                        other.is_some_and(|other| entry.node.same(&other.node))
                     })
             }
             (Kind::Scalar { .. } | Kind::Seq(_) | Kind::Map(_), _) => false,
@@ -136,24 +150,42 @@ impl Map {
         self.entries.len()
     }
 
+    pub(crate) fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
     pub(crate) fn iter(&self) -> std::slice::Iter<'_, Entry> {
         self.entries.iter()
     }
 
     pub(crate) fn find(&self, name: &str) -> Option<&Entry> {
-        self.entries.get(*self.index.get(name)?)
+        self.entries.get(self.position(name)?)
     }
 
     pub(crate) fn find_mut(&mut self, name: &str) -> Option<&mut Entry> {
-        self.entries.get_mut(*self.index.get(name)?)
+        let at = self.position(name)?;
+        self.entries.get_mut(at)
+    }
+
+    fn position(&self, name: &str) -> Option<usize> {
+        match &self.index {
+            Some(index) => index.get(name).copied(),
+            None => self.entries.iter().position(|entry| *entry.name == *name),
+        }
     }
 
     /// Adds an entry; the one already there is handed back untouched, with the refused one dropped.
     pub(crate) fn insert(&mut self, entry: Entry) -> Result<(), &Entry> {
-        if let Some(at) = self.index.get(&entry.name) {
-            return Err(&self.entries[*at]);
+        if let Some(at) = self.position(&entry.name) {
+            return Err(&self.entries[at]);
         }
-        self.index.insert(Arc::clone(&entry.name), self.entries.len());
+        let at = self.entries.len();
+        if let Some(index) = &mut self.index {
+            index.insert(Arc::clone(&entry.name), at);
+        } else if at >= INDEXED {
+            let names = self.entries.iter().chain([&entry]).map(|entry| Arc::clone(&entry.name));
+            self.index = Some(Box::new(names.zip(0..).collect()));
+        }
         self.entries.push(entry);
         Ok(())
     }

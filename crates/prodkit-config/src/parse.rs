@@ -165,3 +165,7 @@ fn duplicate(file: &Arc<File>, name: &str, first: &Origin, at: Range<usize>) -> 
 fn not_a_map(at: Range<usize>) -> Problem {
     Problem::new(at, "the top level must be a map of keys and values")
 }
+
+fn range(origin: &Origin) -> Range<usize> {
+    origin.span().map_or(0..0, |span| span.start as usize..span.end as usize)
+}

@@ -8,9 +8,16 @@ use serde::de::{DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess,
 
 pub(super) struct Entries<'t, 'p> {
     de: De<'t, 'p>,
-    items: std::vec::IntoIter<(&'t str, Source<'t>)>,
+    left: Remaining<'t>,
     value: Option<(&'t str, Source<'t>)>,
     typed_keys: bool,
+}
+
+/// Without a plan there is nothing to sort out in advance.
+enum Remaining<'t> {
+    Fields(std::slice::Iter<'static, &'static str>, Option<&'t Map>),
+    Entries(std::slice::Iter<'t, Entry>),
+    Planned(std::vec::IntoIter<(&'t str, Source<'t>)>),
 }
 
 #[derive(Clone, Copy)]
@@ -21,29 +28,60 @@ enum Source<'t> {
 
 impl<'t, 'p> Entries<'t, 'p> {
     pub(super) fn fields(de: De<'t, 'p>, map: Option<&'t Map>, fields: &'static [&'static str]) -> Self {
-        let (mut items, mut jokers) = (Vec::new(), Vec::new());
-        for name in fields.iter().copied().filter(|name| de.run.admits(de.path, name, Some(fields))) {
-            match (de.run.stand(&Path::Key(de.path, name)), map.and_then(|map| map.find(name))) {
-                (None, Some(entry)) => items.push((name, Source::Entry(entry))),
-                (None, None) | (Some(Stand::Skip), _) => {}
-                (Some(Stand::Joker(level)), _) => jokers.push((name, Source::Joker(level))),
+        let left = if de.run.is_unplanned(de.path) {
+            Remaining::Fields(fields.iter(), map)
+        } else {
+            let (mut items, mut jokers) = (Vec::new(), Vec::new());
+            for name in fields.iter().copied().filter(|name| de.run.admits(de.path, name, Some(fields))) {
+                match (de.run.stand(&Path::Key(de.path, name)), map.and_then(|map| map.find(name))) {
+                    (None, Some(entry)) => items.push((name, Source::Entry(entry))),
+                    (None, None) | (Some(Stand::Skip), _) => {}
+                    (Some(Stand::Joker(level)), _) => jokers.push((name, Source::Joker(level))),
+                }
             }
-        }
-        items.append(&mut jokers);
-        Self { de, items: items.into_iter(), value: None, typed_keys: false }
+            items.append(&mut jokers);
+            Remaining::Planned(items.into_iter())
+        };
+        Self { de, left, value: None, typed_keys: false }
     }
 
     pub(super) fn all(de: De<'t, 'p>, map: Option<&'t Map>) -> Self {
-        let entries = map.into_iter().flat_map(Map::iter);
-        let items: Vec<_> = entries
-            .filter(|entry| de.run.admits(de.path, &entry.name, None))
-            .filter_map(|entry| match de.run.stand(&Path::Key(de.path, &entry.name)) {
+        let entries = map.map_or(&[][..], Map::entries);
+        let left = if de.run.is_unplanned(de.path) {
+            Remaining::Entries(entries.iter())
+        } else {
+            let entries = entries.iter().filter(|entry| de.run.admits(de.path, &entry.name, None));
+            let items = entries.filter_map(|entry| match de.run.stand(&Path::Key(de.path, &entry.name)) {
                 None => Some((&*entry.name, Source::Entry(entry))),
                 Some(Stand::Skip) => None,
                 Some(Stand::Joker(level)) => Some((&*entry.name, Source::Joker(level))),
-            })
-            .collect();
-        Self { de, items: items.into_iter(), value: None, typed_keys: true }
+            });
+            Remaining::Planned(items.collect::<Vec<_>>().into_iter())
+        };
+        Self { de, left, value: None, typed_keys: true }
+    }
+}
+
+impl<'t> Iterator for Remaining<'t> {
+    type Item = (&'t str, Source<'t>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            Self::Fields(names, map) => {
+                let map = (*map)?;
+                names.find_map(|name| map.find(name).map(|entry| (*name, Source::Entry(entry))))
+            }
+            Self::Entries(entries) => entries.next().map(|entry| (&*entry.name, Source::Entry(entry))),
+            Self::Planned(items) => items.next(),
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        match self {
+            Self::Fields(..) => (0, None),
+            Self::Entries(entries) => entries.size_hint(),
+            Self::Planned(items) => items.size_hint(),
+        }
     }
 }
 
@@ -51,7 +89,7 @@ impl<'t> MapAccess<'t> for Entries<'t, '_> {
     type Error = Fault;
 
     fn next_key_seed<K: DeserializeSeed<'t>>(&mut self, seed: K) -> Result<Option<K::Value>, Fault> {
-        let Some((name, source)) = self.items.next() else { return Ok(None) };
+        let Some((name, source)) = self.left.next() else { return Ok(None) };
         self.value = Some((name, source));
         match source {
             Source::Entry(entry) if self.typed_keys => {
@@ -82,7 +120,7 @@ impl<'t> MapAccess<'t> for Entries<'t, '_> {
     }
 
     fn size_hint(&self) -> Option<usize> {
-        Some(self.items.len())
+        self.left.size_hint().1
     }
 }
 

@@ -21,15 +21,15 @@ impl De<'_, '_> {
         min: &T,
         max: &T,
     ) -> Result<T, Fault> {
-        let expected = format!("a whole number from {min} to {max}");
-        let Value::Scalar(text, form) = self.value else { return Err(self.expected(&expected, None)) };
+        let expected = || format!("a whole number from {min} to {max}");
+        let Value::Scalar(text, form) = self.value else { return Err(self.expected(&expected(), None)) };
         let read = scalar::whole(text);
         if let (Form::Plain | Form::Bare | Form::Int, Ok(number)) = (form, read) {
             let value = number.to_i128().and_then(|number| T::try_from(number).ok());
             let value = value.or_else(|| number.to_u128().and_then(|number| T::try_from(number).ok()));
-            return value.ok_or_else(|| self.expected(&expected, None));
+            return value.ok_or_else(|| self.expected(&expected(), None));
         }
-        Err(self.expected(&expected, hint(text, form, read.err())))
+        Err(self.expected(&expected(), hint(text, form, read.err())))
     }
 
     pub(super) fn float(&self, expected: &str) -> Result<f64, Fault> {

@@ -28,31 +28,61 @@ pub(crate) enum Stand {
 pub(crate) type Plan = HashMap<String, Stand>;
 
 /// One pass over the tree for one type.
-pub(crate) struct Run<'t, 'p> {
+pub(crate) struct Run<'p> {
     pub(crate) plan: &'p Plan,
-    pub(crate) seen: &'p RefCell<Seen<'t>>,
+    pub(crate) seen: &'p RefCell<Seen>,
     pub(crate) view: View<'p>,
 }
 
 /// What passes over the tree found out.
 #[derive(Default)]
-pub(crate) struct Seen<'t> {
-    pub(crate) sections: BTreeMap<String, Section<'t>>,
+pub(crate) struct Seen {
+    pub(crate) sections: HashMap<*const Map, Section>,
     pub(crate) warnings: BTreeMap<String, String>,
     pub(crate) secrets: BTreeSet<String>,
     pub(crate) secret_spans: Vec<Span>,
 }
 
-/// A map that some type read, and the keys types know in it.
-pub(crate) struct Section<'t> {
-    pub(crate) map: &'t Map,
-    pub(crate) fields: BTreeSet<&'static str>,
+/// What types know of a map that some of them read.
+#[derive(Default)]
+pub(crate) struct Section {
+    fields: &'static [&'static str],
+    /// Of further types.
+    more: Vec<&'static [&'static str]>,
     /// Some type takes any key; at the top level reserved names and others are separate questions.
     pub(crate) open: bool,
     pub(crate) open_reserved: bool,
 }
 
-impl Run<'_, '_> {
+impl Section {
+    pub(crate) fn learn(&mut self, fields: &'static [&'static str]) {
+        if self.fields.is_empty() {
+            self.fields = fields;
+        } else if self.fields != fields && !self.more.contains(&fields) {
+            self.more.push(fields);
+        }
+    }
+
+    /// All of them, in order.
+    pub(crate) fn fields(&self) -> Vec<&'static str> {
+        let all: BTreeSet<_> =
+            self.more.iter().chain([&self.fields]).flat_map(|fields| fields.iter()).collect();
+        all.into_iter().copied().collect()
+    }
+
+    /// Whether no type knows the key.
+    pub(crate) fn is_unknown(&self, name: &str, reserved: bool) -> bool {
+        let open = if reserved { self.open_reserved } else { self.open };
+        !open && !self.fields.contains(&name) && !self.more.iter().any(|fields| fields.contains(&name))
+    }
+}
+
+impl Run<'_> {
+    /// Whether everything written here is to be read.
+    pub(super) fn is_unplanned(&self, path: &Path<'_>) -> bool {
+        self.plan.is_empty() && (matches!(self.view, View::All) || !matches!(path, Path::Root))
+    }
+
     pub(super) fn stand(&self, path: &Path<'_>) -> Option<Stand> {
         if self.plan.is_empty() { None } else { self.plan.get(&path.text()).copied() }
     }

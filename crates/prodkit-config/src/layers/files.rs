@@ -79,7 +79,7 @@ fn load(path: &Path, order: usize) -> Result<crate::node::Node, Vec<Error>> {
         Err(error) => return Err(vec![not_utf8(path, order, &error)]),
     };
     // A byte order mark is not content, and columns count without it.
-    let text = text.strip_prefix('\u{feff}').map_or_else(|| text.clone(), str::to_owned);
+    let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
     parse::parse(&Arc::new(File::new(order, path.to_owned(), text)), format)
 }
 

@@ -1,27 +1,25 @@
 //! JSON (RFC 8259) to a tree.
 //!
-//! serde_json checks the grammar and hands out raw slices; their place in the text is where they point.
+//! serde_json checks the grammar, then the text is walked once more for places, which it does not tell.
 
 use super::{Budget, Problem, duplicate, not_a_map};
 use crate::node::{Entry, Kind, Map, Node};
 use crate::scalar::Form;
 use crate::source::{File, Origin, Place};
-use serde::de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
-use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
 pub(super) fn parse(file: &Arc<File>, problems: &mut Vec<Problem>) -> Result<Node, Problem> {
-    let raw: &RawValue = serde_json::from_str(&file.text).map_err(|error| {
+    let _: &RawValue = serde_json::from_str(&file.text).map_err(|error| {
         let at = file.byte_at(error.line(), error.column());
         Problem::new(at..at, message(&error))
     })?;
-    let mut walk = Walk { file, budget: Budget::default(), problems };
-    let root = walk.value(raw, 1)?;
+    let mut walk = Walk { file, text: &file.text, at: 0, budget: Budget::default(), problems };
+    let root = walk.value(1)?;
     match root.kind {
         Kind::Map(_) => Ok(root),
-        Kind::Scalar { .. } | Kind::Seq(_) => Err(not_a_map(walk.range(raw))),
+        Kind::Scalar { .. } | Kind::Seq(_) => Err(not_a_map(super::range(&root.origin))),
     }
 }
 
@@ -31,125 +29,123 @@ fn message(error: &serde_json::Error) -> String {
     text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message).to_owned()
 }
 
+/// Walks a text that is known to be JSON; what could not be told apart otherwise is never looked at twice.
 struct Walk<'a> {
     file: &'a Arc<File>,
+    text: &'a str,
+    at: usize,
     budget: Budget,
     problems: &'a mut Vec<Problem>,
 }
 
-impl Walk<'_> {
-    fn value(&mut self, raw: &RawValue, depth: usize) -> Result<Node, Problem> {
-        let at = self.range(raw);
-        self.budget.spend(1, &at)?;
-        let text = raw.get();
-        let scalar = |text: &str, form| Ok(Node::scalar(text, form, self.origin(at.clone())));
-        match text.as_bytes().first() {
+impl<'a> Walk<'a> {
+    fn value(&mut self, depth: usize) -> Result<Node, Problem> {
+        let first = self.peek();
+        let start = self.at;
+        let here = start..start + 1;
+        self.budget.spend(1, &here)?;
+        match first {
             Some(b'{') => {
-                Budget::depth(depth, &at)?;
-                let entries = self.inner(text, &at, |json, left| json.deserialize_map(Entries(left)))?;
-                let mut map = Map::default();
-                for (key, value) in entries {
-                    let key_at = self.range(key);
-                    let name = self.text(key, &key_at)?;
-                    let node = self.value(value, depth + 1)?;
-                    let entry = Entry { name: Arc::from(&*name), key: self.origin(key_at.clone()), node };
-                    if let Err(first) = map.insert(entry) {
-                        let first = first.key.clone();
-                        self.problems.push(duplicate(self.file, &name, &first, key_at));
-                    }
-                }
-                Ok(Node { kind: Kind::Map(map), origin: self.origin(at.start..at.start) })
+                Budget::depth(depth, &here)?;
+                let map = self.map(depth)?;
+                Ok(Node { kind: Kind::Map(map), origin: self.origin(start..start) })
             }
             Some(b'[') => {
-                Budget::depth(depth, &at)?;
-                let items = self.inner(text, &at, |json, left| json.deserialize_seq(Items(left)))?;
-                let items: Result<Vec<_>, _> =
-                    items.into_iter().map(|item| self.value(item, depth + 1)).collect();
-                Ok(Node { kind: Kind::Seq(items?), origin: self.origin(at.start..at.start) })
+                Budget::depth(depth, &here)?;
+                let mut items = Vec::new();
+                while self.more(b']') {
+                    items.push(self.value(depth + 1)?);
+                }
+                Ok(Node { kind: Kind::Seq(items), origin: self.origin(start..start) })
             }
             Some(b'"') => {
-                let text = self.text(raw, &at)?;
+                let (text, at) = self.string()?;
                 Ok(Node::scalar(text, Form::Text, self.origin(at)))
             }
-            Some(b't' | b'f') => scalar(text, Form::Bool),
-            Some(b'n') => scalar(text, Form::Null),
-            _ if text.contains(['.', 'e', 'E']) => scalar(text, Form::Float),
-            _ => scalar(text, Form::Int),
+            _ => {
+                let text = self.word();
+                let form = match first {
+                    Some(b't' | b'f') => Form::Bool,
+                    Some(b'n') => Form::Null,
+                    _ if text.contains(['.', 'e', 'E']) => Form::Float,
+                    _ => Form::Int,
+                };
+                Ok(Node::scalar(text, form, self.origin(start..self.at)))
+            }
         }
     }
 
-    /// Reads one level of a map or list, at most as many entries as the budget has left.
-    fn inner<'t, T>(
-        &self,
-        text: &'t str,
-        at: &Range<usize>,
-        read: impl FnOnce(
-            &mut serde_json::Deserializer<serde_json::de::StrRead<'t>>,
-            usize,
-        ) -> serde_json::Result<T>,
-    ) -> Result<T, Problem> {
-        let left = super::NODES.saturating_sub(self.budget.nodes.get());
-        read(&mut serde_json::Deserializer::from_str(text), left).map_err(|error| {
-            let problem = self.budget.spend(super::NODES, at).err();
-            problem
-                .filter(|_| error.is_data())
-                .unwrap_or_else(|| Problem::new(at.start..at.start, message(&error)))
-        })
+    fn map(&mut self, depth: usize) -> Result<Map, Problem> {
+        let mut map = Map::default();
+        while self.more(b'}') {
+            let (name, at) = self.string()?;
+            self.peek();
+            self.at += ":".len();
+            let node = self.value(depth + 1)?;
+            let entry = Entry { name: Arc::clone(&name), key: self.origin(at.clone()), node };
+            if let Err(first) = map.insert(entry) {
+                let first = first.key.clone();
+                self.problems.push(duplicate(self.file, &name, &first, at));
+            }
+        }
+        Ok(map)
     }
 
-    fn text(&self, raw: &RawValue, at: &Range<usize>) -> Result<String, Problem> {
+    /// Steps over the opening bracket or a comma to the next element, or over the closing bracket.
+    fn more(&mut self, close: u8) -> bool {
+        let open = self.peek();
+        self.at += 1;
+        if matches!(open, None) || open == Some(close) {
+            return false;
+        }
+        // The bracket may be followed by the one that closes it; a comma never is.
+        if self.peek() == Some(close) {
+            self.at += 1;
+            return false;
+        }
+        true
+    }
+
+    /// The next byte that is not white space.
+    fn peek(&mut self) -> Option<u8> {
+        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+        let blank = rest.iter().position(|byte| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r'));
+        self.at += blank.unwrap_or(rest.len());
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    fn word(&mut self) -> &'a str {
+        let rest = self.text.get(self.at..).unwrap_or_default();
+        let end = |byte: u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | b',' | b']' | b'}');
+        let length = rest.bytes().position(end).unwrap_or(rest.len());
+        self.at += length;
+        rest.get(..length).unwrap_or_default()
+    }
+
+    fn string(&mut self) -> Result<(Arc<str>, Range<usize>), Problem> {
+        self.peek();
+        let rest = self.text.as_bytes().get(self.at + 1..).unwrap_or_default();
+        let (mut length, mut escapes) = (0, false);
+        while let Some(step) =
+            rest.get(length..).and_then(|rest| rest.iter().position(|b| matches!(b, b'"' | b'\\')))
+        {
+            length += step;
+            if rest.get(length) == Some(&b'"') {
+                break;
+            }
+            (length, escapes) = (length + 2, true);
+        }
+        let at = self.at..self.at + length + 2;
+        self.at = at.end;
+        if !escapes {
+            return Ok((Arc::from(self.text.get(at.start + 1..at.end - 1).unwrap_or_default()), at));
+        }
         // Lone surrogates pass the first reading and are refused here.
-        serde_json::from_str(raw.get()).map_err(|error| Problem::new(at.clone(), message(&error)))
-    }
-
-    fn range(&self, raw: &RawValue) -> Range<usize> {
-        let start = (raw.get().as_ptr() as usize).saturating_sub(self.file.text.as_ptr() as usize);
-        start..start + raw.get().len()
+        let text: Result<String, _> = serde_json::from_str(self.text.get(at.clone()).unwrap_or_default());
+        text.map(|text| (text.into(), at.clone())).map_err(|error| Problem::new(at, message(&error)))
     }
 
     fn origin(&self, at: Range<usize>) -> Origin {
         Origin(Place::Span(self.file.span(at)))
-    }
-}
-
-struct Entries(usize);
-
-impl<'de> Visitor<'de> for Entries {
-    type Value = Vec<(&'de RawValue, &'de RawValue)>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a map")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut entries = Vec::new();
-        while let Some(entry) = map.next_entry()? {
-            if entries.len() >= self.0 {
-                return Err(A::Error::custom("too many"));
-            }
-            entries.push(entry);
-        }
-        Ok(entries)
-    }
-}
-
-struct Items(usize);
-
-impl<'de> Visitor<'de> for Items {
-    type Value = Vec<&'de RawValue>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        let mut items = Vec::new();
-        while let Some(item) = seq.next_element()? {
-            if items.len() >= self.0 {
-                return Err(A::Error::custom("too many"));
-            }
-            items.push(item);
-        }
-        Ok(items)
     }
 }

@@ -3,7 +3,7 @@
 //! The events of serde-saphyr's parser, not its deserializer: only events tell a quoted scalar from a plain one and
 //! give the place of every key, both of which a strict reader needs.
 
-use super::{Budget, Problem, duplicate, not_a_map};
+use super::{Budget, Problem, duplicate, not_a_map, range};
 use crate::node::{Entry, Kind, Map, Node};
 use crate::scalar::Form;
 use crate::source::{File, Origin, Place, Span};
@@ -177,22 +177,11 @@ impl<'a> Composer<'a> {
         let (mut nodes, mut text, mut height) = (1, 0, 0);
         loop {
             let (event, key_at) = self.next(&at)?;
-            let (name, merge) = match event {
+            let merge = matches!(event, Event::Scalar(ref name, ScalarStyle::Plain, ..) if name == "<<");
+            let (name, key) = match event {
                 Event::MappingEnd => break,
-                Event::Scalar(ref name, style, ..) => {
-                    (Some(Arc::<str>::from(&**name)), style == ScalarStyle::Plain && name == "<<")
-                }
-                _ => (None, false),
-            };
-            let key = self.node((event, key_at.clone()), depth + 1)?.node;
-            self.budget.refund();
-            let name = match (name, &key.kind) {
-                (Some(name), _) => Some(name),
-                (None, Kind::Scalar { text, .. }) => Some(Arc::clone(text)),
-                (None, Kind::Seq(_) | Kind::Map(_)) => {
-                    self.problems.push(Problem::new(key_at.clone(), "a key must be text"));
-                    None
-                }
+                Event::Scalar(name, _, 0, None) => (Some(Arc::from(&*name)), self.origin(key_at.clone())),
+                event => self.key((event, key_at.clone()), depth)?,
             };
             let begin = self.next(&at)?;
             let value = self.node(begin, depth + 1)?;
@@ -202,12 +191,12 @@ impl<'a> Composer<'a> {
             let mut node = value.node;
             if node.is_empty() {
                 // An empty value has no place of its own; parsers put it on the next line.
-                node.origin = key.origin.clone();
+                node.origin = key.clone();
             }
             let Some(name) = name else { continue };
             if merge {
                 merges.push(node);
-            } else if let Err(first) = map.insert(Entry { name: Arc::clone(&name), key: key.origin, node }) {
+            } else if let Err(first) = map.insert(Entry { name: Arc::clone(&name), key, node }) {
                 let first = first.key.clone();
                 self.problems.push(duplicate(self.file, &name, &first, key_at));
             }
@@ -217,6 +206,23 @@ impl<'a> Composer<'a> {
         }
         let node = Node { kind: Kind::Map(map), origin: self.origin(first(at)) };
         Ok(Composed { node, nodes, text, height: height + 1 })
+    }
+
+    /// A key that is more than a text: it has an anchor or a tag, or stands for another.
+    fn key(&mut self, begin: Begin<'a>, depth: usize) -> Result<(Option<Arc<str>>, Origin), Problem> {
+        let written = if let Event::Scalar(name, ..) = &begin.0 { Some(Arc::from(&**name)) } else { None };
+        let at = begin.1.clone();
+        let Node { kind, origin } = self.node(begin, depth + 1)?.node;
+        self.budget.refund();
+        let name = match (written, kind) {
+            (Some(name), _) => Some(name),
+            (None, Kind::Scalar { text, .. }) => Some(text),
+            (None, Kind::Seq(_) | Kind::Map(_)) => {
+                self.problems.push(Problem::new(at, "a key must be text"));
+                None
+            }
+        };
+        Ok((name, origin))
     }
 
     /// `<<: *base` and `<<: [*one, *two]`: keys written out win, then the earlier of the list.
@@ -292,10 +298,6 @@ fn is_presentation(event: &Event<'_>) -> bool {
 /// Collections are marked by where they begin: their end is often lines away.
 fn first(at: Range<usize>) -> Range<usize> {
     at.start..at.start
-}
-
-fn range(origin: &Origin) -> Range<usize> {
-    origin.span().map_or(0..0, |span| span.start as usize..span.end as usize)
 }
 
 fn syntax(text: &str, error: &granit::ScanError) -> Problem {

@@ -1,0 +1,127 @@
+//! What a reload of a large file costs: 1 MB in 5,500 sections.
+//!
+//! ```text
+//! cargo bench -p prodkit-benches --bench config
+//! ```
+//!
+//! `reload` is what a service does when a file has changed: read all layers, ask whether they say something new, type
+//! it. Beside it, the parsers alone, each filling the same types without a single place or source to show for it.
+
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use prodkit_config::{Layers, Tree};
+use serde::Deserialize;
+use std::{collections::BTreeMap, fmt::Write as _, fs, hint::black_box, path::Path, time::Duration};
+
+#[derive(Deserialize)]
+#[expect(dead_code, reason = "only filled")]
+struct Config {
+    name: String,
+    routes: BTreeMap<String, Route>,
+}
+
+#[derive(Deserialize)]
+#[expect(dead_code, reason = "only filled")]
+struct Route {
+    upstream: String,
+    retries: u32,
+    enabled: bool,
+    weight: f64,
+    tags: Vec<String>,
+    limits: Limits,
+}
+
+#[derive(Deserialize)]
+#[expect(dead_code, reason = "only filled")]
+struct Limits {
+    in_flight: u64,
+    per_second: u64,
+}
+
+const ROUTES: usize = 5_500;
+
+fn yaml() -> String {
+    let mut text = "# made for the bench\nname: gateway\nroutes:\n".to_owned();
+    for n in 0..ROUTES {
+        let _ = write!(
+            text,
+            "  route-{n:05}:\n    upstream: http://service-{n:05}.orders.svc.cluster.local:8080/api/v1\n    \
+             retries: 3\n    enabled: true\n    weight: 0.5 # of the traffic\n    tags: [stable, 'eu-west']\n    \
+             limits:\n      in_flight: {n}\n      per_second: 1000\n"
+        );
+    }
+    text
+}
+
+fn toml() -> String {
+    let mut text = "# made for the bench\nname = \"gateway\"\n".to_owned();
+    for n in 0..ROUTES {
+        let _ = write!(
+            text,
+            "[routes.route-{n:05}]\nupstream = \"http://service-{n:05}.orders.svc.cluster.local:8080/api/v1\"\n\
+             retries = 3\nenabled = true\nweight = 0.5 # of the traffic\ntags = [\"stable\", 'eu-west']\n\
+             limits = {{ in_flight = {n}, per_second = 1000 }}\n"
+        );
+    }
+    text
+}
+
+fn json() -> String {
+    let routes: Vec<String> = (0..ROUTES)
+        .map(|n| {
+            format!(
+                "\n    \"route-{n:05}\": {{\n      \"upstream\": \
+                 \"http://service-{n:05}.orders.svc.cluster.local:8080/api/v1\", \"retries\": 3, \"enabled\": true,\n      \
+                 \"weight\": 0.5, \"tags\": [\"stable\", \"eu-west\"],\n      \
+                 \"limits\": {{\"in_flight\": {n}, \"per_second\": 1000}}\n    }}"
+            )
+        })
+        .collect();
+    format!("{{\n  \"name\": \"gateway\",\n  \"routes\": {{{}\n  }}\n}}\n", routes.join(","))
+}
+
+fn read(path: &Path) -> Tree {
+    Layers::new().file(path).read().unwrap_or_else(|errors| unreachable!("{errors}"))
+}
+
+fn typed(tree: &Tree) -> Config {
+    tree.load_one().unwrap_or_else(|errors| unreachable!("{errors}")).config
+}
+
+fn formats(c: &mut Criterion) {
+    let directory = tempfile::tempdir().unwrap_or_else(|error| unreachable!("{error}"));
+    for (extension, text) in [("yaml", yaml()), ("toml", toml()), ("json", json())] {
+        let path = directory.path().join(format!("config.{extension}"));
+        fs::write(&path, &text).unwrap_or_else(|error| unreachable!("{error}"));
+        let before = read(&path);
+
+        let mut group = c.benchmark_group(format!("{extension}, {} kB", text.len() / 1000));
+        group.sample_size(20).measurement_time(Duration::from_secs(4));
+        group.throughput(Throughput::Bytes(text.len() as u64));
+        group.bench_function("reload", |b| {
+            b.iter_with_large_drop(|| {
+                let tree = read(&path);
+                assert!(tree == before);
+                (typed(&tree), tree)
+            });
+        });
+        group.bench_function("read", |b| b.iter_with_large_drop(|| read(&path)));
+        group.bench_function("type", |b| b.iter_with_large_drop(|| typed(&before)));
+        group.bench_function("compare", |b| {
+            b.iter_batched_ref(|| read(&path), |tree| black_box(*tree == before), BatchSize::PerIteration);
+        });
+        group.bench_function("the parser alone", |b| b.iter_with_large_drop(|| alone(extension, &text)));
+        group.finish();
+    }
+}
+
+fn alone(extension: &str, text: &str) -> Config {
+    let config = match extension {
+        "yaml" => serde_saphyr::from_str(text).ok(),
+        "toml" => toml::from_str(text).ok(),
+        _ => serde_json::from_str(text).ok(),
+    };
+    config.unwrap_or_else(|| unreachable!("it is well-formed"))
+}
+
+criterion_group!(benches, formats);
+criterion_main!(benches);
