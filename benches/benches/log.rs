@@ -55,7 +55,7 @@ fn log(c: &mut Criterion) {
         let span = tracing::info_span!("request", order = 7);
         let _entered = span.enter();
         group.bench_function("tracing-subscriber json, in a span", |b| {
-            b.iter(|| event_with_ids(black_box(7)))
+            b.iter(|| event_with_ids(black_box(7)));
         });
     });
 

@@ -1,4 +1,5 @@
 //! The story of the process, from outside: what it says, what its probes say, and its exit code.
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
 use std::io::Write as _;

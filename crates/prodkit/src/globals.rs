@@ -19,8 +19,7 @@ const LAST_LINES: Duration = Duration::from_millis(50);
 ///
 /// Fails, with nothing half installed that matters, when the program has a subscriber or a recorder of its own already.
 pub(crate) fn install(telemetry: &Telemetry, log: prodkit_log::Layer) -> Result<(), StartError> {
-    let spans = prodkit_trace::Layer::new();
-    let subscriber = tracing_subscriber::registry().with(spans).with(exporter(telemetry)).with(log);
+    let subscriber = tracing_subscriber::registry().with(ids(telemetry)).with(exporter(telemetry)).with(log);
     tracing::subscriber::set_global_default(subscriber).map_err(|error| {
         StartError::setup("the log: this program has a tracing subscriber of its own")(error.into())
     })?;
@@ -34,6 +33,21 @@ pub(crate) fn install(telemetry: &Telemetry, log: prodkit_log::Layer) -> Result<
 }
 
 type Traced = Layered<prodkit_trace::Layer, Registry>;
+
+/// Ids for spans; those outside of any request are sampled as requests are.
+#[cfg(feature = "otlp")]
+fn ids(telemetry: &Telemetry) -> prodkit_trace::Layer {
+    let ids = prodkit_trace::Layer::new();
+    match telemetry.otlp.as_ref().map(prodkit_otlp::Otlp::sampler) {
+        Some(sampler) => ids.sample_roots(move |trace| sampler.sample(trace, None)),
+        None => ids,
+    }
+}
+
+#[cfg(not(feature = "otlp"))]
+fn ids(_: &Telemetry) -> prodkit_trace::Layer {
+    prodkit_trace::Layer::new()
+}
 
 #[cfg(feature = "otlp")]
 fn exporter(telemetry: &Telemetry) -> Option<impl Layer<Traced> + use<>> {

@@ -122,7 +122,7 @@
 //!
 //! On `/metrics`, and over OTLP: `http_requests_total{method,endpoint,status}`, `http_request_duration_seconds`,
 //! `active_connections`, `process_*` (with `process_cpu_limit` and `process_memory_limit_bytes`), `prodkit_build_info`,
-//! `prodkit_panics_total`, `prodkit_runtime_*`, and everything the app records through the [`metrics`](::metrics) crate.
+//! `prodkit_panics_total`, `prodkit_runtime_*`, and everything the app records through the `metrics` crate.
 //!
 //! # Features
 //!

@@ -279,7 +279,7 @@ impl Story<'_> {
         let cause = self.stop.cause().cloned().unwrap_or_else(|| Cause::requested("nobody"));
         let serving = service.as_ref().is_some_and(|service| service.server.is_some());
         let deadlines = self.plan.begin(begun, &cause, serving);
-        let mut report = Report::begin(cause.clone(), deadlines, begun);
+        let mut report = Report::begin(cause.clone(), begun);
         tracing::info!(%cause, delay = ?deadlines.delay() - begun, "stopping");
 
         // Not ready, but served as before: balancers take their time to find out.
@@ -297,7 +297,7 @@ impl Story<'_> {
         }
         self.health.stopped(std::time::Instant::now());
         watch::tell_all(&self.health, &self.telemetry.metrics);
-        report.flush(self.telemetry).await;
+        report.flush(self.telemetry, deadlines.flush(Instant::now())).await;
         let exit = if exit == Exit::Clean { report.exit() } else { exit };
         (exit, report)
     }

@@ -2,8 +2,7 @@
 
 use crate::environment::Environment;
 use crate::error::StartError;
-use crate::identity::Identity;
-use crate::settings::{OtlpProtocol, Settings};
+use crate::settings::Settings;
 
 #[cfg(not(feature = "otlp"))]
 pub(crate) fn refuse(
@@ -39,7 +38,9 @@ mod enabled {
     use prodkit_metrics::Recorder;
     use prodkit_otlp::{Attributes, Otlp, Protocol, Resource, Span, SpanKind, Status, Value};
 
-    use super::{Environment, Identity, OtlpProtocol, Settings, StartError};
+    use super::{Environment, Settings, StartError};
+    use crate::identity::Identity;
+    use crate::settings::OtlpProtocol;
 
     /// Variables that are settings already, so that `--set` wins over them.
     const SETTINGS: &[&str] = &["OTEL_SERVICE_NAME", "OTEL_EXPORTER_OTLP_ENDPOINT"];
@@ -137,7 +138,7 @@ mod enabled {
             ("http.response.status_code".into(), i64::from(exchange.status().as_u16()).into()),
         ];
         let mut add = |key: &'static str, value: Option<Value>| {
-            attributes.extend(value.map(|value| (key.into(), value)))
+            attributes.extend(value.map(|value| (key.into(), value)));
         };
         add(
             "http.request.method_original",

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use prodkit_http::Drained;
-use prodkit_shutdown::{Cause, Deadlines};
+use prodkit_shutdown::Cause;
 use prodkit_tasks::{Ended, Exit as TaskExit};
 use tokio::time::Instant;
 
@@ -20,7 +20,6 @@ const TERMINATION_MESSAGE: &str = "/dev/termination-log";
 pub(crate) struct Report {
     cause: Cause,
     begun: Instant,
-    deadlines: Deadlines,
     delay: Duration,
     drain: Duration,
     tasks: Duration,
@@ -33,11 +32,10 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    pub(crate) fn begin(cause: Cause, deadlines: Deadlines, begun: Instant) -> Self {
+    pub(crate) fn begin(cause: Cause, begun: Instant) -> Self {
         Self {
             cause,
             begun,
-            deadlines,
             delay: Duration::ZERO,
             drain: Duration::ZERO,
             tasks: Duration::ZERO,
@@ -72,16 +70,15 @@ impl Report {
     }
 
     #[cfg(feature = "otlp")]
-    pub(crate) async fn flush(&mut self, telemetry: &Telemetry) {
+    pub(crate) async fn flush(&mut self, telemetry: &Telemetry, deadline: Instant) {
         let Some(otlp) = &telemetry.otlp else { return };
-        let now = Instant::now();
-        let report = otlp.shutdown(self.deadlines.flush(now).saturating_duration_since(now)).await;
+        let report = otlp.shutdown(deadline.saturating_duration_since(Instant::now())).await;
         self.flush = report.took;
         self.telemetry = Some(report.to_string());
     }
 
     #[cfg(not(feature = "otlp"))]
-    pub(crate) async fn flush(&mut self, _: &Telemetry) {}
+    pub(crate) async fn flush(&mut self, _: &Telemetry, _: Instant) {}
 
     /// What is left to say about an end that began well.
     pub(crate) fn exit(&self) -> Exit {
@@ -96,7 +93,7 @@ impl Report {
 
     /// One line in the log; in Kubernetes the same for `kubectl describe pod`, where the file can be written.
     pub(crate) fn write(&self, exit: Exit, telemetry: &Telemetry, environment: &Environment) {
-        let Self { cause, begun, deadlines: _, delay, drain, tasks, flush, .. } = self;
+        let Self { cause, begun, delay, drain, tasks, flush, .. } = self;
         let took = begun.elapsed();
         let (abandoned, failed) = (self.abandoned.join(","), self.failed.join(","));
         let lines_dropped = telemetry.log.stats().dropped;

@@ -1,4 +1,5 @@
 //! The service as its clients and its operators see it: the real binary, real sockets, real signals.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod admin;
 mod bad_input;
