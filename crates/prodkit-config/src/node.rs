@@ -30,6 +30,7 @@ pub(crate) enum Kind {
 pub(crate) struct Map {
     entries: Vec<Entry>,
     /// Only of a map with many entries: a look at few names is faster than a hash, and most maps are sections.
+    #[expect(clippy::box_collection, reason = "a tree is mostly small maps, which carry the pointer only")]
     index: Option<Box<HashMap<Arc<str>, usize>>>,
 }
 

@@ -95,7 +95,7 @@ impl<'a> Walk<'a> {
     fn more(&mut self, close: u8) -> bool {
         let open = self.peek();
         self.at += 1;
-        if matches!(open, None) || open == Some(close) {
+        if open.is_none() || open == Some(close) {
             return false;
         }
         // The bracket may be followed by the one that closes it; a comma never is.

@@ -59,7 +59,9 @@ fn number(point: &Point, time: u64) -> NumberDataPoint {
         Value::Counter(n) => {
             (Some(number_data_point::Value::AsInt(i64::try_from(n).unwrap_or(i64::MAX))), point.start.into())
         }
-        Value::Time(time) => (Some(number_data_point::Value::AsDouble(time.as_secs_f64())), point.start.into()),
+        Value::Time(time) => {
+            (Some(number_data_point::Value::AsDouble(time.as_secs_f64())), point.start.into())
+        }
         Value::Gauge(n) => (Some(number_data_point::Value::AsDouble(n)), None),
         _ => (None, None),
     };
