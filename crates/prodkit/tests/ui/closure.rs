@@ -3,5 +3,5 @@
 use prodkit::{App, Context};
 
 fn main() -> std::process::ExitCode {
-    prodkit::run(async |_: Context| Ok(App::new()))
+    prodkit::run!(async |_: Context| Ok(App::new()))
 }
