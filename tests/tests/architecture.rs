@@ -10,7 +10,7 @@ use serde_json::Value;
 
 /// Every edge between crates of ours, normal and build dependencies alike. A new one needs a decision record.
 const EDGES: &[(&str, &[&str])] = &[
-    ("config", &["live"]),
+    ("config", &["live", "watch"]),
     ("fakes", &[]),
     ("health", &[]),
     ("http", &["shutdown", "trace"]),
@@ -204,6 +204,40 @@ fn process_globals_are_set_in_one_file() {
             panic!("{}:{line}: {pattern} belongs in {GLOBALS}", path.display());
         }
     }
+}
+
+/// `docs/guide-parity.md` names, in the last column of each row, the test that shows it: `crate/file::function`.
+#[test]
+fn the_tests_on_the_parity_page_exist() {
+    let page = fs::read_to_string(root().join("docs/guide-parity.md")).unwrap();
+    let mut found = 0;
+    for row in page.lines().filter(|line| line.starts_with("| ") && !line.ends_with("| test |")) {
+        let cell = row.trim_end_matches(" |").rsplit(" | ").next().unwrap();
+        let tests: Vec<_> = cell.split('`').skip(1).step_by(2).collect();
+        assert!(cell == "no test" || !tests.is_empty(), "neither a test nor its absence: {row}");
+        for test in tests {
+            assert!(is_a_function(test), "no such test: {row}");
+            found += 1;
+        }
+    }
+    assert!(found > 50, "the page was not understood");
+}
+
+/// Whether `http/it/drain::x` or its like is there.
+fn is_a_function(test: &str) -> bool {
+    let (file, function) = test.split_once("::").unwrap_or_default();
+    let (krate, file) = file.split_once('/').unwrap_or_default();
+    let folders = match krate {
+        "e2e" => vec!["tests/tests".to_owned()],
+        "prodkit" => vec!["crates/prodkit/src".to_owned()],
+        "order-service" => vec!["examples/order-service/tests".to_owned()],
+        _ => ["src", "tests"].map(|folder| format!("crates/prodkit-{krate}/{folder}")).into(),
+    };
+    folders.iter().any(|folder| {
+        let text =
+            fs::read_to_string(root().join(folder).join(file).with_extension("rs")).unwrap_or_default();
+        text.contains(&format!("fn {function}("))
+    })
 }
 
 fn forbid_outside(allowed: &[&str], patterns: &[&str]) {

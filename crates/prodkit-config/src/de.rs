@@ -10,11 +10,13 @@ mod pass;
 pub(crate) use fault::{Fault, Place, Reason};
 pub(crate) use pass::{Plan, Run, Section, Seen, Stand, View};
 
-use crate::node::{Entry, Kind, Map, Node, key_is_secret, push_index, push_key, settled};
+use crate::node::{Entry, Kind, Map, Node, key_is_secret, settled};
+use crate::path::{push_index, push_key};
 use crate::scalar::{self, Form};
 use crate::secrecy;
 use crate::source::{Origin, Span};
 use access::{Entries, Items};
+use prodkit_live::registry;
 use serde::de::{Deserialize, Expected, Visitor};
 
 /// The newtype name a secret type asks for, so that this crate knows not to print what is below it.
@@ -25,7 +27,10 @@ pub const SECRET_NAME: &str = "$prodkit_secrets::Secret";
 
 pub(crate) enum Path<'p> {
     Root,
+    /// A field of a struct, or a variant.
     Key(&'p Self, &'p str),
+    /// A key of a map that takes any.
+    Entry(&'p Self, &'p str),
     Index(&'p Self, usize),
 }
 
@@ -59,13 +64,26 @@ impl Path<'_> {
     fn write(&self, text: &mut String) {
         match self {
             Path::Root => {}
-            Path::Key(above, name) => {
+            Path::Key(above, name) | Path::Entry(above, name) => {
                 above.write(text);
                 push_key(text, name);
             }
             Path::Index(above, index) => {
                 above.write(text);
                 push_index(text, *index);
+            }
+        }
+    }
+
+    /// The lists and maps on the way here: what they hold may come and go.
+    fn containers(&self) -> Vec<String> {
+        match self {
+            Path::Root => Vec::new(),
+            Path::Key(above, _) => above.containers(),
+            Path::Entry(above, _) | Path::Index(above, _) => {
+                let mut containers = above.containers();
+                containers.push(above.text());
+                containers
             }
         }
     }
@@ -210,7 +228,7 @@ impl<'t, 'p> De<'t, 'p> {
         if let Some(map) = map {
             self.know(map, Some(fields));
         }
-        visitor.visit_map(Entries::fields(self, map, fields))
+        registry::section(&self.path.text(), || visitor.visit_map(Entries::fields(self, map, fields)))
     }
 
     fn any_map<V: Visitor<'t>>(mut self, map: Option<&'t Map>, visitor: V) -> Result<V::Value, Fault> {

@@ -114,6 +114,11 @@ impl Layers {
     /// UTF-8, not well-formed, with duplicate keys, over 100,000 values or nested over 64 levels; variables and flags
     /// that have no path, contradict each other, or reach into a list.
     pub fn read(&self) -> Result<Tree, Errors> {
+        self.attempt().1
+    }
+
+    /// Reads every source, and says which files that took, however it ended.
+    pub(crate) fn attempt(&self) -> (Vec<PathBuf>, Result<Tree, Errors>) {
         let Self { files, prefix, vars, aliases, sets } = self;
         let mut errors: Vec<Error> = Vec::new();
         let mut tree = Tree { root: Node::map(Origin::DEFAULT), files: Vec::new(), warnings: Vec::new() };
@@ -122,8 +127,8 @@ impl Layers {
         text::env(prefix.as_deref(), vars, &mut tree.root, &mut errors);
         text::sets(sets, &mut tree.root, &mut errors);
         match Errors::new(errors) {
-            None => Ok(tree),
-            Some(errors) => Err(errors),
+            None => (tree.files.clone(), Ok(tree)),
+            Some(errors) => (tree.files, Err(errors)),
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Configuration from files, environment and flags: typed, strict, every value with its source.
+//! Configuration from files, environment and flags: typed, strict, every value with its source, and reloaded all or
+//! nothing.
 //!
 //! ```
 //! use prodkit_config::{Bytes, Layers};
@@ -109,7 +110,7 @@
 //!
 //! Every struct and enum that serde reads by its fields is strict: unknown keys are errors, with or without
 //! `deny_unknown_fields`. Every [`Live`](prodkit_live::Live) below such structs, options, lists, maps and externally
-//! tagged enums is registered under its path in [`Loaded::live`].
+//! tagged enums is known by its path: those are what a [`Reload`] moves.
 //!
 //! Both end where serde buffers a value and forgets where it came from: `#[serde(flatten)]`, `#[serde(untagged)]`,
 //! `#[serde(tag = "…")]`, and schemaless values. There, unknown keys pass unnoticed and a `Live` keeps its first value
@@ -136,6 +137,8 @@ mod layers;
 mod load;
 mod node;
 mod parse;
+mod path;
+mod reload;
 mod scalar;
 mod secrecy;
 mod source;
@@ -146,5 +149,7 @@ pub use de::SECRET_NAME;
 pub use error::{Error, Errors, Warning};
 pub use layers::Layers;
 pub use load::Loaded;
+pub use prodkit_watch::Options as WatchOptions;
+pub use reload::{Commit, Outcome, Reload, ReloadError, Status};
 pub use source::Origin;
 pub use tree::{Leaf, Show, Tree};

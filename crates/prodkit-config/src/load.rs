@@ -3,7 +3,9 @@
 use crate::de::{De, Fault, Path, Place, Plan, Reason, Run, Section, Seen, Stand, Value, View, spans};
 use crate::error::{Error, Errors, Warning};
 use crate::hint::suggestion;
-use crate::node::{Entry, Kind, Map, Node, push_index, push_key};
+use crate::node::{Entry, Kind, Map, Node};
+use crate::path::{is_below, parent, push_index, push_key};
+use crate::reload::Spot;
 use crate::source::{Origin, Span};
 use crate::tree::Tree;
 use prodkit_live::registry::{self, Found};
@@ -21,8 +23,7 @@ pub struct Loaded<S, C> {
     pub config: C,
     /// What the operator should know: from reading the layers, and where strictness ends.
     pub warnings: Vec<Warning>,
-    /// The live cells inside both, by path: what a reload moves.
-    pub live: Vec<Found>,
+    pub(crate) live: Vec<Spot>,
     /// Paths read through [`SECRET_NAME`](crate::SECRET_NAME), sorted.
     pub secrets: Vec<String>,
 }
@@ -32,6 +33,13 @@ const HINTED: usize = 500;
 
 /// Passes over the tree for one type. Each costs as much as a successful load.
 const PASSES: usize = 400;
+
+impl<S, C> Loaded<S, C> {
+    /// The paths of the live values inside both, in the order they were read: what a [`Reload`](crate::Reload) moves.
+    pub fn live(&self) -> impl Iterator<Item = &str> {
+        self.live.iter().map(|spot| &spot.found).filter(|found| !found.is_default()).map(Found::path)
+    }
+}
 
 impl Tree {
     /// The `reserved` top-level sections as `S`, everything else as `C`, with one strictness over both.
@@ -148,6 +156,11 @@ impl<'t> Load<'t> {
         };
         let typed = seen.warnings.into_iter().map(|(path, message)| Warning { path, message });
         let warnings = tree.warnings.iter().cloned().chain(typed).collect();
+        let spot = |found: Found| {
+            let containers = seen.containers.get(found.path()).filter(|_| !found.is_default());
+            Spot { containers: containers.cloned().unwrap_or_default(), found }
+        };
+        let live = live.into_iter().map(spot).collect();
         Ok(Loaded { settings, config, warnings, live, secrets: seen.secrets.into_iter().collect() })
     }
 }
@@ -158,7 +171,7 @@ impl<S, C> fmt::Debug for Loaded<S, C> {
         let Self { settings: _, config: _, warnings, live, secrets } = self;
         f.debug_struct("Loaded")
             .field("warnings", warnings)
-            .field("live", live)
+            .field("live", &live.len())
             .field("secrets", secrets)
             .finish_non_exhaustive()
     }
@@ -246,49 +259,5 @@ fn cover(plan: &mut Plan, path: &str) -> bool {
     match plan.get(path).copied() {
         None => plan.insert(path.to_owned(), Stand::Skip).is_none(),
         Some(_) => give_way(plan, path),
-    }
-}
-
-fn is_below(path: &str, above: &str) -> bool {
-    if above.is_empty() {
-        return !path.is_empty();
-    }
-    path.strip_prefix(above).is_some_and(|rest| rest.starts_with(['.', '[']))
-}
-
-/// The path without its last step; quoted names may hold any character.
-fn parent(path: &str) -> Option<&str> {
-    let (mut quoted, mut escaped, mut last) = (false, false, 0);
-    for (at, c) in path.char_indices() {
-        match c {
-            _ if escaped => escaped = false,
-            '\\' if quoted => escaped = true,
-            '"' => quoted = !quoted,
-            '.' | '[' if !quoted => last = at,
-            _ => {}
-        }
-    }
-    if path.is_empty() { None } else { path.get(..last) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn parents() {
-        for (path, expected) in [
-            ("", None),
-            ("a", Some("")),
-            ("a.b", Some("a")),
-            ("a[1]", Some("a")),
-            ("a[1].b", Some("a[1]")),
-            ("a.\"b.c\"", Some("a")),
-            ("a.\"b\\\".c[0]\"", Some("a")),
-        ] {
-            assert_eq!(parent(path), expected, "{path}");
-        }
-        assert!(is_below("a[0]", "a") && is_below("a.b", "a") && is_below("a", "") && !is_below("ab", "a"));
-        assert!(!is_below("", ""));
     }
 }

@@ -5,7 +5,6 @@ use crate::secrecy;
 use crate::source::Origin;
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 #[derive(Clone)]
@@ -205,23 +204,4 @@ impl Map {
             }
         }
     }
-}
-
-/// Adds one step to a dotted path; names that would be misread are quoted.
-pub(crate) fn push_key(path: &mut String, name: &str) {
-    if !path.is_empty() {
-        path.push('.');
-    }
-    let plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
-    if !name.is_empty() && name.len() <= 256 && name.chars().all(plain) {
-        path.push_str(name);
-    } else {
-        let cut: String = name.chars().take(256).collect();
-        // Writing to a String does not fail.
-        let _ = write!(path, "\"{}\"", cut.escape_debug());
-    }
-}
-
-pub(crate) fn push_index(path: &mut String, index: usize) {
-    let _ = write!(path, "[{index}]");
 }

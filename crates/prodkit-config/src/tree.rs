@@ -1,7 +1,8 @@
 //! One configuration, as a value.
 
 use crate::error::Warning;
-use crate::node::{Kind, Map, Node, key_is_secret, push_index, push_key, settled};
+use crate::node::{Kind, Map, Node, key_is_secret, settled};
+use crate::path::{push_index, push_key};
 use crate::scalar::Form;
 use crate::secrecy::{self, MASK};
 use crate::source::Origin;

@@ -101,6 +101,10 @@ pub(crate) trait Node: Send + Sync {
 
     #[cfg(feature = "serde")]
     fn type_name(&self) -> &'static str;
+
+    /// The type of the value.
+    #[cfg(feature = "serde")]
+    fn value_type(&self) -> std::any::TypeId;
 }
 
 impl<T> Cell<T> {
@@ -246,6 +250,11 @@ impl<T: Send + Sync + 'static> Node for Cell<T> {
     #[cfg(feature = "serde")]
     fn type_name(&self) -> &'static str {
         std::any::type_name::<T>()
+    }
+
+    #[cfg(feature = "serde")]
+    fn value_type(&self) -> std::any::TypeId {
+        std::any::TypeId::of::<T>()
     }
 }
 

@@ -43,12 +43,19 @@ impl<T: Send + Sync + 'static> Live<T> {
     /// It never changes; only a cell that a configuration was deserialized into may be moved by the deserializer that
     /// made it (see `registry`, feature `serde`).
     pub fn fixed(value: T) -> Self {
+        let live = Self::new(value);
+        #[cfg(feature = "serde")]
+        crate::registry::add_default(&live);
+        live
+    }
+
+    pub(crate) fn new(value: T) -> Self {
         Self { cell: Cell::new(Arc::new(value), Rule::Given) }
     }
 
     /// A value, and the one who may change it.
     pub fn channel(value: T) -> (Updater<T>, Self) {
-        let live = Self::fixed(value);
+        let live = Self::new(value);
         (Updater::new(live.clone()), live)
     }
 

@@ -6,6 +6,10 @@
 //! each old cell [take the value of the new cell](Found::stage) of the same path, and commits all of that as one
 //! [`Change`].
 //!
+//! A `Live` whose key is absent is made by its type's `Default` or by the section's, behind the deserializer's back. Those
+//! are listed too, under the [`section`] in which they were made, and say [`is_default`](Found::is_default): a key
+//! that appears later can then be given to the one that [fits](Found::fits).
+//!
 //! Two rules for whoever does that:
 //!
 //! - **Keep every `Found` that is alive, not just the first of a path.** A `Live` inside a `Live` is made anew by every
@@ -82,6 +86,7 @@ pub const NAME: &str = "$prodkit::Live";
 #[derive(Clone)]
 pub struct Found {
     path: Arc<str>,
+    is_default: bool,
     cell: Weak<dyn Node>,
 }
 
@@ -90,6 +95,8 @@ thread_local! {
     static FOUND: RefCell<Option<Vec<Found>>> = const { RefCell::new(None) };
     /// Where the next `Live` is being built.
     static PATH: RefCell<Option<Arc<str>>> = const { RefCell::new(None) };
+    /// The section that is being read.
+    static SECTION: RefCell<Option<Arc<str>>> = const { RefCell::new(None) };
 }
 
 /// Runs `f`, and lists every `Live` that was meanwhile deserialized at a path on this thread, in the order in which
@@ -99,6 +106,7 @@ thread_local! {
 /// inner one lists, the outer one does not.
 pub fn collect<R>(f: impl FnOnce() -> R) -> (R, Vec<Found>) {
     let _path = Replaced::new(&PATH, None);
+    let _section = Replaced::new(&SECTION, None);
     let _found = Replaced::new(&FOUND, Some(Vec::new()));
     let result = f();
     (result, FOUND.take().unwrap_or_default())
@@ -114,25 +122,56 @@ pub fn at<R>(path: &str, f: impl FnOnce() -> R) -> R {
     f()
 }
 
+/// Runs `f`, which reads the fields of the struct at `path`: a `Live` that is not deserialized meanwhile but made, as
+/// serde makes the fields that are absent, is listed as a default of this section.
+///
+/// To be called by a deserializer around `visit_map` when it is asked for a struct.
+pub fn section<R>(path: &str, f: impl FnOnce() -> R) -> R {
+    let _section = Replaced::new(&SECTION, Some(path.into()));
+    f()
+}
+
 /// The path given to the `Live` that is being deserialized, for it alone.
 pub(crate) fn take_path() -> Option<Arc<str>> {
     PATH.take()
 }
 
 pub(crate) fn add<T: Send + Sync + 'static>(path: Arc<str>, live: &Live<T>) {
+    note(path, false, live);
+}
+
+/// Notes a `Live` that was made rather than read, where a section is being read.
+pub(crate) fn add_default<T: Send + Sync + 'static>(live: &Live<T>) {
+    if let Some(section) = SECTION.with_borrow(Option::clone) {
+        note(section, true, live);
+    }
+}
+
+fn note<T: Send + Sync + 'static>(path: Arc<str>, is_default: bool, live: &Live<T>) {
     let node: Arc<dyn Node> = live.cell.clone();
     let cell = Arc::downgrade(&node);
     FOUND.with_borrow_mut(|found| {
         if let Some(found) = found {
-            found.push(Found { path, cell });
+            found.push(Found { path, is_default, cell });
         }
     });
 }
 
 impl Found {
-    /// Where it was found: what the deserializer passed to [`at`].
+    /// Where it was found: what the deserializer passed to [`at`], or for a default to [`section`].
     pub fn path(&self) -> &str {
         &self.path
+    }
+
+    /// Whether it was made while a section was read, and not read itself.
+    pub fn is_default(&self) -> bool {
+        self.is_default
+    }
+
+    /// Whether both are alive and of one type, so that either could take the value of the other.
+    pub fn fits(&self, other: &Self) -> bool {
+        let types = self.cell.upgrade().zip(other.cell.upgrade());
+        types.is_some_and(|(cell, other)| cell.value_type() == other.value_type())
     }
 
     /// Whether any handle of the cell is left, or anything derived from it.
@@ -158,8 +197,12 @@ impl Found {
 
 impl fmt::Debug for Found {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { path, cell: _ } = self;
-        f.debug_struct("Found").field("path", path).field("is_alive", &self.is_alive()).finish()
+        let Self { path, is_default, cell: _ } = self;
+        f.debug_struct("Found")
+            .field("path", path)
+            .field("is_default", is_default)
+            .field("is_alive", &self.is_alive())
+            .finish()
     }
 }
 

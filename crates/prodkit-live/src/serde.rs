@@ -34,7 +34,7 @@ impl<'de, T: Deserialize<'de> + Send + Sync + 'static> Visitor<'de> for LiveVisi
     fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Live<T>, D::Error> {
         // Taken before the value is built: a `Live` in there has to bring a path of its own.
         let path = registry::take_path();
-        let live = Live::fixed(T::deserialize(deserializer)?);
+        let live = Live::new(T::deserialize(deserializer)?);
         if let Some(path) = path {
             registry::add(path, &live);
         }
@@ -44,6 +44,6 @@ impl<'de, T: Deserialize<'de> + Send + Sync + 'static> Visitor<'de> for LiveVisi
     /// How formats that do not know the names of newtypes present one.
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Live<T>, A::Error> {
         let value = seq.next_element()?.ok_or_else(|| A::Error::invalid_length(0, &self))?;
-        Ok(Live::fixed(value))
+        Ok(Live::new(value))
     }
 }

@@ -108,8 +108,12 @@ impl<'t> MapAccess<'t> for Entries<'t, '_> {
     fn next_value_seed<S: DeserializeSeed<'t>>(&mut self, seed: S) -> Result<S::Value, Fault> {
         match self.value.take() {
             Some((name, Source::Entry(entry))) => {
-                let path = Path::Key(self.de.path, name);
-                let de = self.de.entry(entry, &path);
+                let key = if self.typed_keys {
+                    Path::Entry(self.de.path, name)
+                } else {
+                    Path::Key(self.de.path, name)
+                };
+                let de = self.de.entry(entry, &key);
                 seed.deserialize(de).map_err(|fault| de.locate(fault))
             }
             Some((name, Source::Joker(level))) => {

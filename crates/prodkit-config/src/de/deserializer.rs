@@ -91,7 +91,12 @@ impl<'t> Deserializer<'t> for De<'t, '_> {
         visitor: V,
     ) -> Result<V::Value, Fault> {
         if name == registry::NAME {
-            return registry::at(&self.path.text(), || visitor.visit_newtype_struct(self));
+            let path = self.path.text();
+            let containers = self.path.containers();
+            if !containers.is_empty() {
+                self.run.seen.borrow_mut().containers.insert(path.clone(), containers);
+            }
+            return registry::at(&path, || visitor.visit_newtype_struct(self));
         }
         if name == SECRET_NAME {
             self.hide();

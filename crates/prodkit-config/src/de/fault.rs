@@ -2,7 +2,8 @@
 
 use super::{De, Path, Value, sensitive, spans};
 use crate::hint::suggestion;
-use crate::node::{Kind, Map, Node, push_key, settled};
+use crate::node::{Kind, Map, Node, settled};
+use crate::path::push_key;
 use crate::scalar::Form;
 use crate::source::Origin;
 use serde::de::{Error, Expected, Unexpected};

@@ -41,6 +41,8 @@ pub(crate) struct Seen {
     pub(crate) warnings: BTreeMap<String, String>,
     pub(crate) secrets: BTreeSet<String>,
     pub(crate) secret_spans: Vec<Span>,
+    /// The lists and maps above each `Live` that is inside of some.
+    pub(crate) containers: HashMap<String, Vec<String>>,
 }
 
 /// What types know of a map that some of them read.

@@ -2,8 +2,9 @@
 
 use super::Alias;
 use crate::error::Error;
-use crate::node::{Entry, Kind, Node, push_key};
+use crate::node::{Entry, Kind, Node};
 use crate::parse::DEPTH;
+use crate::path::push_key;
 use crate::scalar::Form;
 use crate::source::{Origin, Place};
 use std::collections::BTreeMap;

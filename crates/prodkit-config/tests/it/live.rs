@@ -44,7 +44,7 @@ const TEXT: &str = "relay: {batch: 1, inner: 7}\ndatabase: {limits: {batch: 3}}\
 #[test]
 fn cells_are_listed_by_path() {
     let loaded = yaml(TEXT).load_one::<Config>().unwrap();
-    let mut paths: Vec<_> = loaded.live.iter().map(|found| found.path().to_owned()).collect();
+    let mut paths: Vec<_> = loaded.live().map(str::to_owned).collect();
     paths.sort();
     assert_eq!(paths, ["database.limits", "list[0]", "list[1]", "map.n", "mode.On", "relay", "relay.inner"]);
     let Config { relay, database, list, map, mode: Mode::On(mode), flat } = loaded.config;
@@ -72,7 +72,7 @@ fn the_whole_configuration_may_be_live() {
         a: u8,
     }
     let loaded = yaml("a: 1\n").load_one::<Live<Whole>>().unwrap();
-    assert_eq!((loaded.config.get().a, loaded.live[0].path()), (1, ""));
+    assert_eq!((loaded.config.get().a, loaded.live().next().unwrap()), (1, ""));
     let errors = yaml("a: 1\nb: 2\n").load_one::<Live<Whole>>().unwrap_err();
     assert!(errors.to_string().contains("unknown key `b`"), "{errors}");
 }

@@ -1,6 +1,6 @@
 //! The crate from outside: files on disk, variables and flags as values, types of all shapes.
 
-#![expect(clippy::unwrap_used, reason = "a helper of a test fails the test")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a helper of a test fails the test")]
 
 mod collect;
 mod errors;
@@ -9,6 +9,7 @@ mod kit;
 mod layers;
 mod live;
 mod property;
+mod reload;
 mod secrecy;
 mod split;
 mod tree;

@@ -173,3 +173,22 @@ fn a_live_from_a_deserializer_without_paths_is_not_taken_for_the_one_around_it()
     drop(newer);
     assert_eq!(*live.get().0.get(), 8);
 }
+
+#[test]
+fn what_is_made_while_a_section_is_read_is_a_default_of_it() {
+    let (kept, found) = registry::collect(|| {
+        let outside = Live::fixed(0u8);
+        let inside = registry::section("server", || {
+            let deeper = registry::section("server.tls", || Live::fixed(1u16));
+            (Live::fixed(2u8), deeper, Live::channel(3u8), Live::<u8>::default())
+        });
+        drop(Live::fixed(4u8));
+        (outside, inside)
+    });
+    let listed: Vec<_> = found.iter().map(|found| (found.path(), found.is_default())).collect();
+    assert_eq!(listed, [("server.tls", true), ("server", true), ("server", true)]);
+    let fits: Vec<_> = found.iter().map(|other| found[1].fits(other)).collect();
+    assert_eq!(fits, [false, true, true]);
+    drop(kept);
+    assert!(!found[1].fits(&found[2]) && !found[1].is_alive());
+}

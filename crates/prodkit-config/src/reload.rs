@@ -1,0 +1,386 @@
+//! A configuration that moves: look again, read, type, prepare, commit, all or nothing.
+
+mod cells;
+mod compare;
+mod error;
+mod stamp;
+
+pub(crate) use cells::Spot;
+pub use error::ReloadError;
+
+use crate::error::{Errors, Warning};
+use crate::layers::Layers;
+use crate::load::Loaded;
+use crate::tree::{Show, Tree};
+use cells::{Cells, Planned};
+use prodkit_live::Change;
+use prodkit_watch::{Handle, Options, Watch};
+use serde::de::DeserializeOwned;
+use std::fmt;
+use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use tokio::time::{Instant, sleep_until, timeout};
+
+/// How often a set of files that changes while it is read is read again before it is taken as it is.
+const ROUNDS: usize = 8;
+/// The first and the longest pause before a configuration that something refused is tried again.
+const RETRY: (Duration, Duration) = (Duration::from_secs(15), Duration::from_secs(300));
+
+/// Keeps the [`Live`](prodkit_live::Live) fields of a loaded configuration up to date with its sources.
+///
+/// ```
+/// use prodkit_config::{Layers, Outcome, Reload, WatchOptions};
+/// use prodkit_live::Live;
+/// use serde::Deserialize;
+///
+/// #[derive(Deserialize)]
+/// struct Config {
+///     threads: usize,      // fixed: a change is pending until the next start
+///     limits: Live<Limits> // moves
+/// }
+///
+/// #[derive(Deserialize)]
+/// struct Limits {
+///     per_second: u32,
+/// }
+///
+/// # #[derive(Deserialize)] struct Settings {}
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("config.yaml");
+/// # let write = |text: &str| { std::fs::write(directory.path().join("new"), text)?; std::fs::rename(directory.path().join("new"), &path) };
+/// write("threads: 4\nlimits: {per_second: 100}\n")?;
+/// let layers = Layers::new().file(&path);
+/// let (loaded, mut reload) = Reload::<Settings, Config>::start(layers, &[], WatchOptions::default())?;
+/// let limits = loaded.config.limits.clone();
+///
+/// write("threads: 8\nlimits: {per_second: 200}\n")?;
+/// let Outcome::Committed(commit) = reload.next().await else { panic!("it is fine") };
+/// assert_eq!(limits.get().per_second, 200);
+/// assert_eq!((commit.moved, commit.pending), (vec!["limits".to_owned()], vec!["threads".to_owned()]));
+///
+/// write("threads: 8\nlimits: {per_second: many}\n")?;
+/// let Outcome::Refused(error) = reload.next().await else { panic!("it is not") };
+/// assert!(error.to_string().contains(":2:23: limits.per_second: expected a whole number"));
+/// assert_eq!((limits.get().per_second, reload.status().generation), (200, 1));
+/// # Ok(()) }
+/// ```
+///
+/// # What moves
+///
+/// Every handle of a `Live` whose value in the sources has changed, and no other: what is derived from a section is
+/// built anew only when that section changes. A `Live` inside a `Live` moves by itself, and handles taken from inside
+/// one keep moving after it has been replaced.
+///
+/// A `Live` inside a list or map moves as long as the list has the same elements: of the same number, with the same fixed
+/// values; or the map the same keys. Otherwise nothing inside moves, since no one could say which element is which, and
+/// the list or map is pending, unless it is itself inside a `Live`.
+///
+/// A `Live` whose key is absent, and which serde makes from a default, moves once the key appears, and back to
+/// the default once it goes. Where a section has several of the same type without a key, nobody can tell
+/// which of them it is, and the key is pending.
+///
+/// Everything else that changes is **pending**: it takes a restart.
+pub struct Reload<S, C> {
+    layers: Layers,
+    reserved: &'static [&'static str],
+    prepare_timeout: Duration,
+    watch: Watch,
+    files: Vec<PathBuf>,
+    /// What the fixed values were read from.
+    start: Arc<Tree>,
+    current: Current,
+    previous: Option<Current>,
+    /// What was taken back: not to be taken again before the sources say something else.
+    taken_back: Option<Arc<Tree>>,
+    cells: Cells,
+    status: Status,
+    dirty: bool,
+    retry: Option<Retry>,
+    types: PhantomData<fn() -> (S, C)>,
+}
+
+#[derive(Clone)]
+struct Current {
+    tree: Arc<Tree>,
+    secrets: Arc<[String]>,
+}
+
+struct Retry {
+    at: Instant,
+    pause: Duration,
+}
+
+/// What is loaded, and how the last attempt went.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Status {
+    /// How often a new configuration was taken since the start, which is 0.
+    pub generation: u64,
+    /// [`Tree::hash`] of what is loaded.
+    pub hash: u64,
+    /// When it was taken.
+    pub loaded_at: SystemTime,
+    /// Why the sources as they are now were not taken; `None` once they are good again.
+    pub last_error: Option<String>,
+    /// Paths that differ from what the process was started with, and that nothing moves, sorted.
+    pub pending: Vec<String>,
+}
+
+/// What came of one look at the sources.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// They say something new, and it holds.
+    Committed(Commit),
+    /// They say what is loaded already.
+    Unchanged,
+    /// They were not taken, and nothing has changed. What was [transient](ReloadError::is_transient) is tried again, at
+    /// growing pauses.
+    Refused(ReloadError),
+}
+
+/// A configuration that was taken.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Commit {
+    /// The live paths that moved, sorted.
+    pub moved: Vec<String>,
+    /// As [`Status::pending`].
+    pub pending: Vec<String>,
+    /// As [`Loaded::warnings`].
+    pub warnings: Vec<Warning>,
+    /// [`Status::hash`] before and after.
+    pub hashes: (u64, u64),
+}
+
+/// A candidate, typed and compared, that nobody was asked about yet.
+struct Candidate {
+    current: Current,
+    change: Change,
+    planned: Planned,
+    warnings: Vec<Warning>,
+}
+
+impl<S: DeserializeOwned, C: DeserializeOwned> Reload<S, C> {
+    /// Reads and types the sources, as [`Layers::read`] and [`Tree::load`] do, and watches them from then on.
+    ///
+    /// Keep the returned values, or what is needed of them: the handles of `Live` fields are what moves.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Layers::read`] and [`Tree::load`].
+    pub fn start(
+        layers: Layers,
+        reserved: &'static [&'static str],
+        options: Options,
+    ) -> Result<(Loaded<S, C>, Self), Errors> {
+        let mut watch = Watch::new(options);
+        let mut files = Vec::new();
+        let tree = Arc::new(read(&layers, &mut watch, &mut files)?);
+        let mut loaded = tree.load::<S, C>(reserved)?;
+        let cells = Cells::new(std::mem::take(&mut loaded.live), &tree);
+        let status = Status {
+            generation: 0,
+            hash: tree.hash(),
+            loaded_at: SystemTime::now(),
+            last_error: None,
+            pending: Vec::new(),
+        };
+        let reload = Self {
+            layers,
+            reserved,
+            prepare_timeout: Duration::from_secs(10),
+            watch,
+            files,
+            start: Arc::clone(&tree),
+            current: Current { tree, secrets: loaded.secrets.as_slice().into() },
+            previous: None,
+            taken_back: None,
+            cells,
+            status,
+            dirty: false,
+            retry: None,
+            types: PhantomData,
+        };
+        Ok((loaded, reload))
+    }
+
+    /// Waits until the sources may have changed, and takes what they say then, if it holds.
+    ///
+    /// In this order: all files and variables are read and typed; what derives from the changed values is built
+    /// and verified; then all of it is committed at once. The first that fails ends it, and nothing has changed. When
+    /// the sources change meanwhile, what is being built is dropped, and it begins anew.
+    ///
+    /// Cancel safe: a look that was cut short is taken again by the next call. Call it in a loop; between calls nothing is
+    /// looked at, and nothing is missed.
+    pub async fn next(&mut self) -> Outcome {
+        loop {
+            if !self.dirty {
+                self.look().await;
+                self.dirty = true;
+            }
+            let Candidate { current, change, planned, warnings } = match self.candidate() {
+                Ok(Some(candidate)) => candidate,
+                Ok(None) => return self.nothing_new(),
+                Err(error) => return self.refuse(error),
+            };
+            let prepared = tokio::select! {
+                biased;
+                prepared = timeout(self.prepare_timeout, change.prepare()) => prepared,
+                _ = self.watch.changed() => continue,
+            };
+            return match prepared {
+                Err(_) => self.refuse(ReloadError::TimedOut(self.prepare_timeout)),
+                Ok(Err(rejected)) => self.refuse(ReloadError::Refused(rejected)),
+                Ok(Ok(prepared)) => {
+                    prepared.commit();
+                    self.taken_back = None;
+                    self.settle(current, planned, warnings)
+                }
+            };
+        }
+    }
+
+    /// Takes the last commit back: what was loaded before is loaded again, the way any configuration is. What the
+    /// sources say now is not taken again before they say something else.
+    ///
+    /// Cancel safe: then nothing was taken back. `Unchanged` when there is nothing to go back to.
+    pub async fn take_back(&mut self) -> Outcome {
+        let Some(previous) = self.previous.clone() else { return Outcome::Unchanged };
+        let candidate = self.compare(&previous.tree);
+        let Candidate { current, change, planned, warnings } = match candidate {
+            Ok(candidate) => candidate,
+            Err(error) => return Outcome::Refused(error),
+        };
+        match timeout(self.prepare_timeout, change.prepare()).await {
+            Err(_) => Outcome::Refused(ReloadError::TimedOut(self.prepare_timeout)),
+            Ok(Err(rejected)) => Outcome::Refused(ReloadError::Refused(rejected)),
+            Ok(Ok(prepared)) => {
+                prepared.commit();
+                self.taken_back = Some(Arc::clone(&self.current.tree));
+                self.settle(current, planned, warnings)
+            }
+        }
+    }
+
+    async fn look(&mut self) {
+        let Self { watch, retry, .. } = self;
+        let again = async {
+            match retry {
+                Some(retry) => sleep_until(retry.at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = watch.changed() => self.retry = None,
+            () = again => {}
+        }
+    }
+
+    /// `None` when the sources say what is loaded, or what was taken back.
+    fn candidate(&mut self) -> Result<Option<Candidate>, ReloadError> {
+        let tree = read(&self.layers, &mut self.watch, &mut self.files).map_err(ReloadError::Invalid)?;
+        if tree == *self.current.tree || self.taken_back.as_deref() == Some(&tree) {
+            return Ok(None);
+        }
+        self.compare(&Arc::new(tree)).map(Some)
+    }
+
+    fn compare(&self, tree: &Arc<Tree>) -> Result<Candidate, ReloadError> {
+        let loaded = catch_unwind(AssertUnwindSafe(|| tree.load::<S, C>(self.reserved)));
+        let loaded = loaded.map_err(|_| ReloadError::Panicked)?.map_err(ReloadError::Invalid)?;
+        let Loaded { settings, config, warnings, live, secrets } = loaded;
+        let planned = self.cells.plan(&self.start, tree, live);
+        // Only now: a cell has to be there to give its value on.
+        drop((settings, config));
+        let (change, planned) = planned.map_err(ReloadError::Refused)?;
+        let current = Current { tree: Arc::clone(tree), secrets: secrets.into() };
+        Ok(Candidate { current, change, planned, warnings })
+    }
+
+    fn settle(&mut self, current: Current, planned: Planned, warnings: Vec<Warning>) -> Outcome {
+        let Planned { moved, pending, .. } = &planned;
+        let (moved, pending) = (moved.clone(), pending.clone());
+        let generation = self.status.generation + 1;
+        let hash = current.tree.hash();
+        let hashes = (self.status.hash, hash);
+        self.cells.commit(planned, &current.tree, generation);
+        self.previous = Some(std::mem::replace(&mut self.current, current));
+        let (loaded_at, last_error) = (SystemTime::now(), None);
+        self.status = Status { generation, hash, loaded_at, last_error, pending: pending.clone() };
+        (self.dirty, self.retry) = (false, None);
+        Outcome::Committed(Commit { moved, pending, warnings, hashes })
+    }
+
+    fn nothing_new(&mut self) -> Outcome {
+        (self.dirty, self.retry) = (false, None);
+        self.status.last_error = None;
+        Outcome::Unchanged
+    }
+
+    fn refuse(&mut self, error: ReloadError) -> Outcome {
+        self.dirty = false;
+        self.status.last_error = Some(error.to_string());
+        self.retry = error.is_transient().then(|| {
+            let pause = self.retry.as_ref().map_or(RETRY.0, |retry| (retry.pause * 2).min(RETRY.1));
+            Retry { at: Instant::now() + pause, pause }
+        });
+        Outcome::Refused(error)
+    }
+}
+
+impl<S, C> Reload<S, C> {
+    /// How long what derives from a new configuration may take to be built and verified: 10 seconds by default.
+    #[must_use]
+    pub fn prepare_timeout(mut self, timeout: Duration) -> Self {
+        self.prepare_timeout = timeout;
+        self
+    }
+
+    /// Asks for a look from anywhere, and tells how well the sources can be watched.
+    pub fn handle(&self) -> Handle {
+        self.watch.handle()
+    }
+
+    /// What is loaded, and how the last attempt went.
+    pub fn status(&self) -> &Status {
+        &self.status
+    }
+
+    /// What is loaded.
+    pub fn tree(&self) -> &Arc<Tree> {
+        &self.current.tree
+    }
+
+    /// What is loaded, for printing: secrets are masked, those that only the types know of too.
+    pub fn show(&self) -> Show<'_> {
+        self.current.tree.show().hiding(self.current.secrets.iter().cloned())
+    }
+}
+
+impl<S, C> fmt::Debug for Reload<S, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reload").field("status", &self.status).finish_non_exhaustive()
+    }
+}
+
+/// Watches everything before it is read, and reads again what changed under the reader: a set of files is one text, and
+/// half of an old one with half of a new one was never written by anybody.
+fn read(layers: &Layers, watch: &mut Watch, files: &mut Vec<PathBuf>) -> Result<Tree, Errors> {
+    let mut round = 0;
+    loop {
+        let before = stamp::of(files);
+        let (read, tree) = layers.attempt();
+        let settled = !watch.set(&read) && *files == read && before == stamp::of(&read);
+        *files = read;
+        round += 1;
+        if settled || round == ROUNDS {
+            return tree;
+        }
+    }
+}
