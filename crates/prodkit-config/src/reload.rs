@@ -131,6 +131,13 @@ pub struct Status {
     pub pending: Vec<String>,
 }
 
+/// What a [`Reload`] has loaded at one moment. Cheap to clone.
+#[derive(Clone)]
+pub struct Snapshot {
+    status: Status,
+    current: Current,
+}
+
 /// What came of one look at the sources.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -342,6 +349,16 @@ impl<S, C> Reload<S, C> {
         self
     }
 
+    /// Watches in another way, from now on: the settings that say how are often themselves in the sources. Handles given
+    /// out before are of no more use.
+    #[must_use]
+    pub fn watching(mut self, options: Options) -> Self {
+        self.watch = Watch::new(options);
+        self.files.clear();
+        self.dirty = true;
+        self
+    }
+
     /// Asks for a look from anywhere, and tells how well the sources can be watched.
     pub fn handle(&self) -> Handle {
         self.watch.handle()
@@ -357,9 +374,27 @@ impl<S, C> Reload<S, C> {
         &self.current.tree
     }
 
-    /// What is loaded, for printing: secrets are masked, those that only the types know of too.
+    /// What is loaded, to be kept and shown elsewhere.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot { status: self.status.clone(), current: self.current.clone() }
+    }
+}
+
+impl Snapshot {
+    /// What was loaded then, and how the last attempt had gone.
+    pub fn status(&self) -> &Status {
+        &self.status
+    }
+
+    /// The values that are set, with their sources; secrets are masked, those that only the types know of too.
     pub fn show(&self) -> Show<'_> {
         self.current.tree.show().hiding(self.current.secrets.iter().cloned())
+    }
+}
+
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snapshot").field("status", &self.status).finish_non_exhaustive()
     }
 }
 

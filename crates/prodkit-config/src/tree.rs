@@ -119,7 +119,12 @@ impl fmt::Display for Leaf<'_> {
     }
 }
 
-impl Show<'_> {
+impl<'a> Show<'a> {
+    /// One after the other.
+    pub fn leaves(&self) -> impl Iterator<Item = Leaf<'a>> {
+        self.tree.collect(&self.hidden).into_iter()
+    }
+
     /// Masks these paths and everything below them too: pass [`Loaded::secrets`](crate::Loaded::secrets).
     pub fn hiding<P: Into<String>>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
         self.hidden.extend(paths.into_iter().map(Into::into));

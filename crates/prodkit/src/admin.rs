@@ -12,10 +12,12 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
+use prodkit_config::{Snapshot, WatchHandle};
 use prodkit_health::{Health, Probes};
 use prodkit_http::{Body, Drain, Limits, Listener};
+use prodkit_live::Live;
 use prodkit_log::Log;
 use prodkit_metrics::{Format, Recorder};
 use prodkit_shutdown::{Cause, Plan, Signals, Stop, Trigger, channel};
@@ -27,7 +29,10 @@ use crate::error::StartError;
 use crate::exit::Exit;
 use crate::gauges::Gauges;
 use crate::globals;
+use crate::guard::Guard;
+use crate::reload::Configured;
 use crate::settings;
+use crate::shown;
 use crate::stall::Heartbeat;
 use crate::watch;
 
@@ -45,6 +50,7 @@ pub(crate) struct Watched {
     pub(crate) plan: Plan,
     pub(crate) log: Log,
     pub(crate) exposition: Exposition,
+    pub(crate) configured: Configured,
 }
 
 /// The running admin thread.
@@ -84,13 +90,14 @@ impl Admin {
         let (close, closed) = channel();
         let (bound, binding) = oneshot::channel();
         let (host, port) = (settings.host.clone(), settings.port);
+        let guard = Guard::new(settings);
         let thread = std::thread::Builder::new().name("prodkit-admin".to_owned()).spawn(move || {
             runtime.block_on(async {
                 match Listener::bind(&host, port).await {
                     Ok(listener) => {
                         // The starter waits for nothing else and cannot be gone.
                         let _ = bound.send(Ok(listener.local_addr()));
-                        watched.run(signals, listener, closed).await;
+                        watched.run(guard, signals, listener, closed).await;
                     }
                     Err(error) => drop(bound.send(Err(StartError::setup("the admin port")(error.into())))),
                 }
@@ -112,12 +119,14 @@ impl Admin {
 }
 
 impl Watched {
-    async fn run(self, signals: Signals, listener: Listener, closed: Stop) {
-        let Self { health, heartbeat, stall, trigger, plan, log, exposition } = self;
+    async fn run(self, guard: Guard, signals: Signals, listener: Listener, closed: Stop) {
+        let Self { health, heartbeat, stall, trigger, plan, log, exposition, configured } = self;
         let metrics = exposition.recorder.clone();
         let service = AdminService {
             probes: Probes::detailed(health.clone(), std::time::Instant::now),
             exposition: Arc::new(exposition),
+            guard: Arc::new(guard),
+            shown: configured.shown,
         };
         let (abort, aborted) = channel();
         let drain = Drain::new(Stop::never(), closed.clone(), aborted);
@@ -131,7 +140,7 @@ impl Watched {
         };
         tokio::select! {
             _ = async { tokio::join!(server, last_answers) } => {}
-            () = listen(signals, trigger, &log) => {}
+            () = listen(signals, trigger, &configured.handle, &log) => {}
             () = watch_deadline(stop, &plan, &log) => {}
             () = heartbeat.watch(stall, health.clone()) => {}
             () = watch::watch(health, metrics) => {}
@@ -139,11 +148,13 @@ impl Watched {
     }
 }
 
-/// The first signal asks, the second one ends. Never returns.
-async fn listen(mut signals: Signals, trigger: Trigger, log: &Log) {
+/// The first signal asks, the second one ends; `SIGHUP` has the configuration looked at. Never returns.
+async fn listen(mut signals: Signals, trigger: Trigger, configuration: &WatchHandle, log: &Log) {
     let mut asked = false;
     while let Some(signal) = signals.recv().await {
         if !signal.asks_to_stop() {
+            tracing::info!(%signal, "looking at the configuration");
+            configuration.touch();
             continue;
         }
         if std::mem::replace(&mut asked, true) {
@@ -174,6 +185,8 @@ pub(crate) struct Exposition {
 struct AdminService {
     probes: Probes,
     exposition: Arc<Exposition>,
+    guard: Arc<Guard>,
+    shown: Live<Snapshot>,
 }
 
 impl AdminService {
@@ -182,23 +195,51 @@ impl AdminService {
         if self.probes.matches(path) {
             return self.probes.answer(request);
         }
-        if path != "/metrics" {
-            return status(StatusCode::NOT_FOUND);
+        let answer = match path {
+            "/metrics" => Self::metrics,
+            "/admin/config" => Self::config,
+            _ => return status(StatusCode::NOT_FOUND),
+        };
+        if matches!(*request.method(), Method::GET | Method::HEAD) {
+            return answer(self, request.headers());
         }
-        if !matches!(*request.method(), Method::GET | Method::HEAD) {
-            return status(StatusCode::METHOD_NOT_ALLOWED);
-        }
-        let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
+        let mut refused = status(StatusCode::METHOD_NOT_ALLOWED);
+        refused.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+        refused
+    }
+
+    fn metrics(&self, headers: &HeaderMap) -> Response<Full<Bytes>> {
+        let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
         let format = Format::negotiate(accept);
         let mut text = Vec::new();
         self.exposition.gauges.refresh();
         self.exposition.recorder.encode(format, &mut text);
-        let mut response = Response::new(Full::from(text));
-        response
-            .headers_mut()
-            .insert(header::CONTENT_TYPE, header::HeaderValue::from_static(format.content_type()));
-        response
+        content(format.content_type(), text)
     }
+
+    fn config(&self, headers: &HeaderMap) -> Response<Full<Bytes>> {
+        match self.guard.read(headers) {
+            Ok(()) => content("application/json", shown::config(&self.shown.load())),
+            Err(refusal) => {
+                let mut refused =
+                    content("text/plain; charset=utf-8", format!("{}\n", refusal.reason).into());
+                *refused.status_mut() = refusal.status;
+                if refusal.status == StatusCode::UNAUTHORIZED {
+                    let challenge = HeaderValue::from_static("Bearer");
+                    refused.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+                }
+                refused
+            }
+        }
+    }
+}
+
+fn content(kind: &'static str, body: Vec<u8>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::from(body));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 impl tower::Service<Request<Body>> for AdminService {

@@ -69,23 +69,41 @@
 //! | `server.max_header_size`, `.max_body_size` | 32KiB, 2MiB | more is answered 431 and 413 |
 //! | `server.max_connections`, `.max_in_flight` | 10000, 1000 | the next connection waits; the next request is answered 503 |
 //! | `server.probes` | true | the probes on the main port too |
-//! | `admin.host`, `admin.port` | `0.0.0.0`, 9090 | probes and metrics |
+//! | `admin.host`, `admin.port` | `0.0.0.0`, 9090 | probes, metrics and what operators ask |
+//! | `admin.token` | none | what lies beyond probes and metrics takes it, as `Authorization: Bearer …` |
+//! | `admin.public` | false | what lies beyond probes and metrics may be read by everyone |
 //! | `health.stall` | 30s | liveness fails after so long without progress of the main runtime |
 //! | `health.period`, `.timeout` | 10s, 2s | of a check |
 //! | `health.unhealthy_after`, `.healthy_after` | 3, 1 | results in a row before a check turns |
 //! | `shutdown.grace` | 25s | for all of the shutdown; with `TERMINATION_GRACE_PERIOD_SECONDS` that less 3s |
 //! | `shutdown.delay` | 5s in Kubernetes, else 0s | not ready, but still serving |
 //! | `shutdown.flush` | 2s | reserved for telemetry |
-//! | `log.level` | info | `info,hyper=warn` per target; `LOG_LEVEL`, `RUST_LOG` |
+//! | `log.level` | info | `info,hyper=warn` per target; `LOG_LEVEL`, `RUST_LOG`; moves |
 //! | `log.format` | auto | `json`, `console`, or by whether standard output is a terminal |
 //! | `log.max_line`, `log.buffer` | 16000, 8MiB | the longest line; what may wait to be written |
 //! | `otlp.endpoint` | none | nothing is exported without it; `OTEL_EXPORTER_OTLP_ENDPOINT` |
 //! | `otlp.protocol` | by port: 4317 is `grpc`, else `http/protobuf` | |
 //! | `otlp.headers`, `.timeout`, `.retry.enabled`, `.retry.max_elapsed_time` | none, 10s, true, 1m | |
 //! | `otlp.traces`, `.metrics`, `.logs` | true, true, false | logs are usually collected from standard output already |
-//! | `otlp.sampling_ratio`, `.metric_interval` | 0.1, 15s | |
+//! | `otlp.sampling_ratio` | 0.1 | of new traces; moves |
+//! | `otlp.metric_interval` | 15s | |
 //! | `metrics.max_series` | 2000 | per metric; the rest is summed into one overflow series |
+//! | `config.reload` | true | what moves follows the sources |
+//! | `config.poll` | 15s | how often they are looked at without being told of a change |
+//! | `config.prepare_timeout` | 10s | for what follows from a new configuration to be built and verified |
+//! | `config.soak` | off | a new configuration that makes things worse within this time is taken back |
 //! | `runtime.workers` | the CPU limit, rounded up | |
+//!
+//! # Reload
+//!
+//! The files are watched, and what moves ([`Live`] fields of the app's type; above, what says so) follows them within
+//! milliseconds, all or nothing: an error anywhere, or a refusal by anything that follows from a new value, leaves
+//! everything as it was. `SIGHUP` asks for a look. Whatever else has changed waits for a restart, and is named.
+//!
+//! `GET /admin/config` on the admin port shows it: `generation`, `hash`, `loaded_at`, `last_error` (null once the sources are
+//! good again), `pending` and `values` with their sources; secrets are masked. The optional check `config` fails and one line
+//! is logged when something is refused. With `config.soak` a new configuration is on trial: it is taken back when 1 % of at
+//! least 50 requests fail, and twice as many as in as much time before, or when a critical check that was good turns bad.
 //!
 //! # Probes
 //!
@@ -122,7 +140,7 @@
 //!
 //! On `/metrics`, and over OTLP: `http_requests_total{method,endpoint,status}`, `http_request_duration_seconds`,
 //! `active_connections`, `process_*` (with `process_cpu_limit` and `process_memory_limit_bytes`), `prodkit_build_info`,
-//! `prodkit_panics_total`, `prodkit_runtime_*`, and everything the app records through the `metrics` crate.
+//! `prodkit_panics_total`, `prodkit_runtime_*`, `prodkit_config_*`, and everything the app records through the `metrics` crate.
 //!
 //! # Features
 //!
@@ -146,14 +164,18 @@ mod exit;
 mod front;
 mod gauges;
 mod globals;
+mod guard;
 mod host;
 mod identity;
 mod lifecycle;
 mod load;
 mod otlp;
+mod reload;
 mod report;
 mod requests;
 mod settings;
+mod shown;
+mod soak;
 mod stall;
 mod telemetry;
 mod watch;

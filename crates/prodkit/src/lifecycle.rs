@@ -28,6 +28,7 @@ use crate::gauges::Gauges;
 use crate::globals;
 use crate::identity::Identity;
 use crate::load;
+use crate::reload::{Answers, Reloading};
 use crate::report::Report;
 use crate::requests;
 use crate::settings::{self, Settings};
@@ -52,10 +53,12 @@ where
         Ok(caught) => caught,
         Err(error) => return host.fail(&error),
     };
-    let Loaded { settings, config, warnings, .. } = match load::both::<C>(sources, environment) {
-        Ok((_, loaded)) => loaded,
+    let (loaded, reload) = match load::watched::<C>(sources, environment) {
+        Ok(loaded) => loaded,
         Err(errors) => return host.refuse(&errors),
     };
+    let Loaded { settings, config, warnings, .. } = loaded;
+    let reloading = Reloading::new(reload, &settings);
     let identity = Identity::new(host.build, &settings.service, std::env::current_exe().ok().as_deref());
     let (telemetry, log) = match Telemetry::start(&settings, &identity, environment, &host.buckets) {
         Ok(started) => started,
@@ -65,7 +68,8 @@ where
         .and_then(|()| {
             warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
             telemetry.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-            live(&identity, environment, &settings, &telemetry, caught, config, app)
+            let configuration = Configuration { config, reloading };
+            live(&identity, environment, &settings, &telemetry, caught, configuration, app)
         })
         .unwrap_or_else(|error| {
             tracing::error!(error = chain(&error), "failed to start");
@@ -81,11 +85,11 @@ fn live<C, F, Fut, E>(
     settings: &Settings,
     telemetry: &Telemetry,
     caught: Caught,
-    config: C,
+    configuration: Configuration<C>,
     app: F,
 ) -> Result<Exit, StartError>
 where
-    C: Send + Sync + 'static,
+    C: DeserializeOwned + Send + Sync + 'static,
     F: FnOnce(Context<C>) -> Fut,
     Fut: Future<Output = Result<App, E>>,
     E: Into<BoxError>,
@@ -122,6 +126,7 @@ where
             plan: plan.clone(),
             log: telemetry.log.clone(),
             exposition: Exposition { recorder: telemetry.metrics.clone(), gauges: Arc::clone(&gauges) },
+            configured: configuration.reloading.configured(),
         },
     )?;
 
@@ -134,12 +139,18 @@ where
     gauges.watch(runtime.handle().clone());
 
     let story = Story { settings, telemetry, plan, health, heartbeat, admin: &admin, trigger, stop };
-    let (exit, report) = runtime.block_on(story.tell(config, app));
+    let (exit, report) = runtime.block_on(story.tell(configuration, app));
     // What user code still blocks is left behind, not waited for.
     runtime.shutdown_background();
     report.write(exit, telemetry, environment);
     admin.close();
     Ok(exit)
+}
+
+/// What the app gets, and what keeps it up to date.
+struct Configuration<C> {
+    config: C,
+    reloading: Reloading<C>,
 }
 
 /// What every chapter of the story needs.
@@ -170,14 +181,14 @@ struct Server {
 }
 
 impl Story<'_> {
-    async fn tell<C, F, Fut, E>(self, config: C, app: F) -> (Exit, Report)
+    async fn tell<C, F, Fut, E>(self, configuration: Configuration<C>, app: F) -> (Exit, Report)
     where
-        C: Send + Sync + 'static,
+        C: DeserializeOwned + Send + Sync + 'static,
         F: FnOnce(Context<C>) -> Fut,
         Fut: Future<Output = Result<App, E>>,
         E: Into<BoxError>,
     {
-        let started = self.start(config, app).await;
+        let started = self.start(configuration, app).await;
         if let Ok(Some(mut service)) = started {
             self.serve(&mut service).await;
             return self.end(Some(service), Exit::Clean).await;
@@ -191,9 +202,13 @@ impl Story<'_> {
     }
 
     /// `app` decides what to run; everything is bound before anything starts. `None` after a signal.
-    async fn start<C, F, Fut, E>(&self, config: C, app: F) -> Result<Option<Service>, StartError>
+    async fn start<C, F, Fut, E>(
+        &self,
+        configuration: Configuration<C>,
+        app: F,
+    ) -> Result<Option<Service>, StartError>
     where
-        C: Send + Sync + 'static,
+        C: DeserializeOwned + Send + Sync + 'static,
         F: FnOnce(Context<C>) -> Fut,
         Fut: Future<Output = Result<App, E>>,
         E: Into<BoxError>,
@@ -201,6 +216,7 @@ impl Story<'_> {
         let starting = self.health.hold("app", std::time::Instant::now());
         let process =
             Process { health: self.health.clone(), trigger: self.trigger.clone(), stop: self.stop.clone() };
+        let Configuration { config, reloading } = configuration;
         let context = Context::new(config, Arc::new(process));
         let answer = AssertUnwindSafe(async { app(context).await }).catch_unwind();
         let app = match self.stop.run_until_stopped(answer).await {
@@ -225,12 +241,14 @@ impl Story<'_> {
             let (heartbeat, stall) = (self.heartbeat.clone(), self.settings.health.stall);
             move |stop| heartbeat.beat(stall, stop)
         });
+        let answers = reloading.answers();
+        infrastructure = infrastructure.task("config", reloading.task(&self.health, self.telemetry)?);
         for check in checks {
             infrastructure = checks::add(infrastructure, check, &self.health)?;
         }
         let mut server = None;
         if let Some((listener, mount)) = listener.zip(mounts.into_iter().next()) {
-            let (handle, driver) = self.server(listener, mount);
+            let (handle, driver) = self.server(listener, mount, answers);
             infrastructure = infrastructure.task("http", move |_| driver);
             server = Some(handle);
         }
@@ -247,11 +265,16 @@ impl Story<'_> {
         Listener::bind(host, *port).await.map_err(|error| StartError::setup("the main port")(error.into()))
     }
 
-    fn server(&self, listener: Listener, mount: Mount) -> (Server, impl Future<Output = ()> + Send + use<>) {
+    fn server(
+        &self,
+        listener: Listener,
+        mount: Mount,
+        answers: Option<Arc<Answers>>,
+    ) -> (Server, impl Future<Output = ()> + Send + use<>) {
         let ((polite, politely), (close, closed), (abort, aborted)) = (channel(), channel(), channel());
         let probes =
             self.settings.server.probes.then(|| Probes::public(self.health.clone(), std::time::Instant::now));
-        let service = mount(probes, requests::observe(self.settings, self.telemetry));
+        let service = mount(probes, requests::observe(self.settings, self.telemetry, answers));
         let drain = Drain::new(politely, closed, aborted).window(self.plan.delay());
         let serving = prodkit_http::serve(listener, service, requests::limits(&self.settings.server), drain)
             .recorder(&self.telemetry.metrics);

@@ -90,7 +90,7 @@ mod enabled {
         theirs.metrics.enabled = ours.metrics;
         theirs.logs.enabled = ours.logs;
         theirs.metric_interval = ours.metric_interval;
-        theirs.sampling.ratio = ours.sampling_ratio;
+        theirs.sampling.ratio = ours.sampling_ratio.get().0;
         Ok(theirs)
     }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use prodkit_http::{Decision, Exchange, Limits, Observe, Observer, Outcome, Parent};
 use prodkit_log::{Level, Lines};
 
+use crate::reload::Answers;
 use crate::settings::{Server, Settings};
 use crate::telemetry::Telemetry;
 
@@ -14,8 +15,9 @@ use crate::telemetry::Telemetry;
 const TARGET: &str = "http";
 
 /// The layer around the app's service.
-pub(crate) fn observe(settings: &Settings, telemetry: &Telemetry) -> Observe {
+pub(crate) fn observe(settings: &Settings, telemetry: &Telemetry, answers: Option<Arc<Answers>>) -> Observe {
     let observer = Requests {
+        answers,
         lines: telemetry.log.lines().target(TARGET),
         #[cfg(feature = "otlp")]
         traces: telemetry.otlp.as_ref().map(|otlp| (otlp.sampler(), otlp.spans())),
@@ -39,6 +41,7 @@ pub(crate) fn limits(server: &Server) -> Limits {
 }
 
 struct Requests {
+    answers: Option<Arc<Answers>>,
     lines: Lines,
     #[cfg(feature = "otlp")]
     traces: Option<(prodkit_otlp::Sampler, prodkit_otlp::Spans)>,
@@ -56,6 +59,9 @@ impl Observer for Requests {
     }
 
     fn finished(&self, exchange: &Exchange<'_>) {
+        if let Some(answers) = &self.answers {
+            answers.count(exchange.status());
+        }
         self.write_line(exchange);
         #[cfg(feature = "otlp")]
         if let Some((_, spans)) = &self.traces

@@ -5,6 +5,9 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use prodkit_config::{Bytes, duration};
+use prodkit_live::Live;
+use prodkit_log::{Filter, LevelFilter};
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
 /// The top-level names an app's own configuration may not take, unless it declares the section itself.
@@ -24,6 +27,7 @@ pub(crate) struct Settings {
     pub(crate) log: Log,
     pub(crate) otlp: Otlp,
     pub(crate) metrics: Metrics,
+    pub(crate) config: Config,
     pub(crate) runtime: Runtime,
 }
 
@@ -97,11 +101,39 @@ impl Default for Server {
 pub(crate) struct Admin {
     pub(crate) host: String,
     pub(crate) port: u16,
+    /// What lies beyond probes and metrics takes this, as `Authorization: Bearer …`. Without one it is there only where
+    /// the host is a loopback address.
+    pub(crate) token: Option<Token>,
+    /// What lies beyond probes and metrics may be read by everyone who reaches the port.
+    pub(crate) public: bool,
 }
 
 impl Default for Admin {
     fn default() -> Self {
-        Self { host: "0.0.0.0".to_owned(), port: 9090 }
+        Self { host: "0.0.0.0".to_owned(), port: 9090, token: None, public: false }
+    }
+}
+
+/// The password of the admin port.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct Token(SecretString);
+
+impl Token {
+    /// Takes as long for a wrong token as for the right one of the same length.
+    pub(crate) fn is(&self, given: &[u8]) -> bool {
+        let token = self.0.expose_secret().as_bytes();
+        let different = token.iter().zip(given).fold(0, |different, (one, other)| different | (one ^ other));
+        token.len() == given.len() && std::hint::black_box(different) == 0
+    }
+}
+
+impl TryFrom<String> for Token {
+    type Error = &'static str;
+
+    fn try_from(token: String) -> Result<Self, Self::Error> {
+        let fits = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
+        if fits { Ok(Self(token.into())) } else { Err("a token is one word of visible ASCII characters") }
     }
 }
 
@@ -153,8 +185,8 @@ pub(crate) struct Shutdown {
 #[derive(Debug, Deserialize)]
 #[serde(default)]
 pub(crate) struct Log {
-    /// `info`, or per target: `info,hyper=warn`.
-    pub(crate) level: String,
+    /// `info`, or per target: `info,hyper=warn`. Moves.
+    pub(crate) level: Live<LogLevel>,
     pub(crate) format: LogFormat,
     /// The longest line; a longer one is cut and says so.
     pub(crate) max_line: Bytes,
@@ -165,11 +197,24 @@ pub(crate) struct Log {
 impl Default for Log {
     fn default() -> Self {
         Self {
-            level: "info".to_owned(),
+            level: Live::fixed(LogLevel(Filter::new(LevelFilter::INFO))),
             format: LogFormat::default(),
             max_line: Bytes::new(16_000),
             buffer: Bytes::mebi(8),
         }
+    }
+}
+
+/// A filter that is checked where it is written.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct LogLevel(pub(crate) Filter);
+
+impl TryFrom<String> for LogLevel {
+    type Error = prodkit_log::Error;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse().map(Self)
     }
 }
 
@@ -198,8 +243,8 @@ pub(crate) struct Otlp {
     pub(crate) metrics: bool,
     /// Off, because standard output is usually collected already.
     pub(crate) logs: bool,
-    /// The share of new traces to sample, 0 to 1.
-    pub(crate) sampling_ratio: f64,
+    /// The share of new traces to sample, 0 to 1. Moves.
+    pub(crate) sampling_ratio: Live<SamplingRatio>,
     #[serde(with = "duration")]
     pub(crate) metric_interval: Duration,
 }
@@ -215,9 +260,22 @@ impl Default for Otlp {
             traces: true,
             metrics: true,
             logs: false,
-            sampling_ratio: 0.1,
+            sampling_ratio: Live::fixed(SamplingRatio(0.1)),
             metric_interval: Duration::from_secs(15),
         }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(try_from = "f64")]
+#[cfg_attr(not(feature = "otlp"), expect(dead_code, reason = "the section is checked in every build"))]
+pub(crate) struct SamplingRatio(pub(crate) f64);
+
+impl TryFrom<f64> for SamplingRatio {
+    type Error = &'static str;
+
+    fn try_from(ratio: f64) -> Result<Self, Self::Error> {
+        if (0.0..=1.0).contains(&ratio) { Ok(Self(ratio)) } else { Err("a ratio is between 0 and 1") }
     }
 }
 
@@ -254,6 +312,35 @@ pub(crate) struct Metrics {
 impl Default for Metrics {
     fn default() -> Self {
         Self { max_series: at_least_one(2_000) }
+    }
+}
+
+/// What happens when the sources of the configuration change.
+#[derive(Debug, Deserialize)]
+#[serde(default)]
+pub(crate) struct Config {
+    /// What moves follows the sources; if not, everything waits for a restart.
+    pub(crate) reload: bool,
+    /// How often the sources are looked at without being told of a change.
+    #[serde(with = "duration")]
+    pub(crate) poll: Duration,
+    /// For everything that follows from a new configuration to be built and verified.
+    #[serde(with = "duration")]
+    pub(crate) prepare_timeout: Duration,
+    /// A new configuration is taken back when this long after it 1 % of at least 50 requests fail, twice as many as
+    /// before, or a critical check that was good turns bad. Off by default.
+    #[serde(with = "duration::option")]
+    pub(crate) soak: Option<Duration>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            reload: true,
+            poll: Duration::from_secs(15),
+            prepare_timeout: Duration::from_secs(10),
+            soak: None,
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use prodkit_metrics::{Buckets, Recorder, Select};
 use crate::environment::Environment;
 use crate::error::StartError;
 use crate::identity::Identity;
-use crate::settings::{LogFormat, Settings};
+use crate::settings::{LogFormat, LogLevel, Settings};
 
 /// How long the last lines may take to be written.
 const LAST_LINES: Duration = Duration::from_millis(500);
@@ -67,7 +67,7 @@ fn start_log(settings: &Settings) -> Result<(prodkit_log::Layer, Log), StartErro
         LogFormat::Json => prodkit_log::Format::Json,
         LogFormat::Console => prodkit_log::Format::Console,
     };
-    let filter = settings.log.level.parse().map_err(|error| StartError::setting("log.level", error))?;
+    let LogLevel(filter) = settings.log.level.get().clone();
     let options = prodkit_log::Options::default()
         .format(format)
         .filter(filter)

@@ -4,20 +4,26 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::StatusCode;
 use axum::routing::get;
 use prodkit::tasks::Backoff;
-use prodkit::{App, BoxError, Context};
+use prodkit::{App, BoxError, Context, Live};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
 #[serde(default)]
 struct Config {
     ways: Vec<Way>,
+    /// What `/greeting` answers. Nothing that is "refused" is ever taken; with "broken" it answers 500, with "sick" the
+    /// check `greeting` fails.
+    greeting: Live<String>,
+    /// Read once.
+    fixed: String,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { ways: vec![Way::Serve] }
+        Self { ways: vec![Way::Serve], greeting: Live::fixed("hello".to_owned()), fixed: String::new() }
     }
 }
 
@@ -68,9 +74,19 @@ fn forever() {
 
 async fn app(cx: Context<Config>) -> Result<App, BoxError> {
     let mut app = App::new();
-    for way in &cx.config().ways {
+    let config = cx.config();
+    let greeting = config.greeting.try_map(async |text| match text.as_str() {
+        "refused" => Err("that is no greeting"),
+        text => Ok(text.to_owned()),
+    });
+    let greeting = greeting.await?;
+    tracing::info!(fixed = config.fixed, "made");
+    for way in &config.ways {
         app = match way {
-            Way::Serve => app.axum(router()),
+            Way::Serve => app.axum(router(greeting.clone())).check("greeting", {
+                let greeting = greeting.clone();
+                async move || if *greeting.get() == "sick" { Err("sick") } else { Ok(()) }
+            }),
             Way::AppFails => return Err("the app does not want to".into()),
             #[expect(clippy::panic, reason = "that is what is tested")]
             Way::AppPanics => panic!("the app fell over"),
@@ -124,9 +140,14 @@ async fn app(cx: Context<Config>) -> Result<App, BoxError> {
 }
 
 #[expect(clippy::disallowed_methods, clippy::panic, reason = "misbehaving is what this service is for")]
-fn router() -> Router {
+fn router(greeting: Live<String>) -> Router {
+    let greet = async move || match greeting.load() {
+        text if *text == "broken" => Err(StatusCode::INTERNAL_SERVER_ERROR),
+        text => Ok(text.to_string()),
+    };
     Router::new()
         .route("/", get(async || "here"))
+        .route("/greeting", get(greet))
         .route(
             "/slow",
             get(async || {

@@ -67,7 +67,7 @@ async fn a_second_file_layers_over_the_first_and_flags_over_both() {
     let Outcome::Committed(commit) = reload.next().await else { panic!("it is new") };
     assert_eq!(commit.moved, ["b", "password"]);
     assert_eq!((*config.a.get(), *config.b.get(), config.password.load().as_str()), (7, 3, "hunter3"));
-    let shown = reload.show().to_string();
+    let shown = reload.snapshot().show().to_string();
     assert!(shown.contains("password = ***") && !shown.contains("hunter"), "{shown}");
     let hash = reload.status().hash;
     dir.write("vault/config.yaml", "password: hunter4");
