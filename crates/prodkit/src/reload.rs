@@ -8,6 +8,7 @@ use std::time::{Instant, UNIX_EPOCH};
 use prodkit_config::{Commit, Outcome, Reload, Snapshot, WatchHandle};
 use prodkit_health::{Health, Importance, Reporter};
 use prodkit_live::{Live, Updater};
+use prodkit_log::{Level, LevelFilter};
 use prodkit_metrics::Recorder;
 use prodkit_shutdown::Stop;
 use serde::de::DeserializeOwned;
@@ -136,13 +137,12 @@ impl<C: DeserializeOwned> Task<C> {
 
     fn settle(&mut self, outcome: &Outcome) {
         if let Outcome::Committed(_) = outcome {
-            self.sinks.apply(&self.own.level, &self.own.ratio);
             let sample = self.sample();
             if let Some(soak) = &mut self.own.soak {
                 soak.committed(Instant::now(), sample);
             }
         }
-        self.teller.tell(outcome, &self.show());
+        self.apply(|| self.teller.tell(outcome, &self.show()));
     }
 
     /// Takes the last commit back if it made things worse.
@@ -151,10 +151,24 @@ impl<C: DeserializeOwned> Task<C> {
         let worse = self.own.soak.as_mut().and_then(|soak| soak.look(Instant::now(), sample));
         let Some(reason) = worse else { return };
         let outcome = self.own.reload.take_back().await;
-        if let Outcome::Committed(_) = outcome {
-            self.sinks.apply(&self.own.level, &self.own.ratio);
+        self.apply(|| self.teller.taken_back(&reason, &outcome, &self.show()));
+    }
+
+    /// Puts to use what moved, then tells. Lines of this file are written if the old level or the new one lets them:
+    /// where the log falls silent, it says why.
+    fn apply(&self, tell: impl FnOnce()) {
+        let Self { own: Reloading { level, ratio, .. }, sinks, .. } = self;
+        sinks.set_ratio(ratio.get().0);
+        let (old, LogLevel(new)) = (sinks.log.filter(), LogLevel::clone(&level.get()));
+        if old == new {
+            return tell();
         }
-        self.teller.taken_back(&reason, &outcome, &self.show());
+        let target = module_path!();
+        let heard = old.enabled(target, Level::INFO) || new.enabled(target, Level::INFO);
+        let meanwhile = if heard { new.clone().target(target, LevelFilter::INFO) } else { new.clone() };
+        sinks.log.set_filter(meanwhile);
+        tell();
+        sinks.log.set_filter(new);
     }
 
     fn sample(&self) -> Sample {
@@ -192,14 +206,11 @@ impl Sinks {
         }
     }
 
-    fn apply(&self, level: &Live<LogLevel>, ratio: &Live<SamplingRatio>) {
-        let LogLevel(filter) = &*level.get();
-        if self.log.filter() != *filter {
-            self.log.set_filter(filter.clone());
-        }
+    #[cfg_attr(not(feature = "otlp"), expect(clippy::unused_self, reason = "there is no sampler"))]
+    fn set_ratio(&self, ratio: f64) {
         #[cfg(feature = "otlp")]
         if let Some(sampler) = &self.sampler {
-            sampler.set_ratio(ratio.get().0);
+            sampler.set_ratio(ratio);
         }
         #[cfg(not(feature = "otlp"))]
         let _ = ratio;

@@ -268,7 +268,6 @@ impl Default for Otlp {
 
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(try_from = "f64")]
-#[cfg_attr(not(feature = "otlp"), expect(dead_code, reason = "the section is checked in every build"))]
 pub(crate) struct SamplingRatio(pub(crate) f64);
 
 impl TryFrom<f64> for SamplingRatio {

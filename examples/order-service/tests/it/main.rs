@@ -6,5 +6,6 @@ mod bad_input;
 mod command_line;
 mod idempotency;
 mod orders;
+mod reload;
 mod stopping;
 mod support;

@@ -48,7 +48,13 @@ impl Service {
 
     /// Starts it in `folder`, where its database is, and waits until it says that it is ready.
     pub(crate) fn start_in(folder: &Path, settings: &[&str]) -> Self {
-        let mut arguments = vec!["--set", "server.host=127.0.0.1", "--set", "server.port=0"];
+        Self::start_with(folder, &[], settings)
+    }
+
+    /// As [`start_in`](Self::start_in), with other arguments in front.
+    pub(crate) fn start_with(folder: &Path, arguments: &[&str], settings: &[&str]) -> Self {
+        let mut arguments = arguments.to_vec();
+        arguments.extend(["--set", "server.host=127.0.0.1", "--set", "server.port=0"]);
         arguments.extend(["--set", "admin.host=127.0.0.1", "--set", "admin.port=0"]);
         settings.iter().for_each(|setting| arguments.extend(["--set", setting]));
         let mut child = binary(folder, &arguments).stdout(Stdio::piped()).spawn().unwrap();
@@ -180,7 +186,7 @@ pub(crate) fn request(
     headers: &[(&str, &str)],
     body: &[u8],
 ) -> Response {
-    let mut head = format!("{method} {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n");
+    let mut head = format!("{method} {path} HTTP/1.1\r\nhost: {to}\r\nconnection: close\r\n");
     headers.iter().for_each(|(name, value)| head.push_str(&format!("{name}: {value}\r\n")));
     if !headers.iter().any(|(name, _)| *name == "transfer-encoding") {
         head.push_str(&format!("content-length: {}\r\n", body.len()));
