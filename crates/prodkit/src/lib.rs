@@ -204,7 +204,7 @@ pub mod health {
 
 /// The server's side of HTTP.
 pub mod http {
-    pub use prodkit_http::{Body, peer_addr, set_route};
+    pub use prodkit_http::{Body, ReadTimeout, peer_addr, set_route};
 }
 
 /// Tasks, and the pauses between their restarts.

@@ -1,13 +1,16 @@
 //! The HTTP face: `POST /api/orders`, `GET /api/orders`, `GET /api/orders/{id}`, `GET /api/features`.
 
+use std::error::Error as _;
+
 use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
+use axum::extract::rejection::{BytesRejection, PathRejection};
 use axum::extract::{DefaultBodyLimit, Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use prodkit::Live;
+use prodkit::http::ReadTimeout;
 use serde::Serialize;
 
 use crate::config::FeatureFlags;
@@ -45,18 +48,35 @@ async fn create(
 ) -> Result<impl IntoResponse, Problem> {
     json_only(&headers)?;
     let key = IdempotencyKey::from_headers(&headers)?;
-    let body = body.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large"),
-        status => Problem::new(status, "the body could not be read"),
-    })?;
+    let body = body.map_err(|rejection| unread(&rejection))?;
     let order = api.checkout.take(&Draft::parse(&body)?, key.as_ref()).await?;
     let location = format!("/api/orders/{}", order.id);
     Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(order)))
 }
 
-async fn read(State(api): State<Api>, Path(id): Path<String>) -> Result<Json<Order>, Problem> {
+/// A body that did not arrive whole.
+fn unread(rejection: &BytesRejection) -> Problem {
+    let causes = std::iter::successors(rejection.source(), |&cause| cause.source());
+    let (status, title, detail) = match rejection.status() {
+        status @ StatusCode::PAYLOAD_TOO_LARGE => {
+            (status, "the body is too large", "expected a smaller body")
+        }
+        _ if causes.into_iter().any(|cause| cause.is::<ReadTimeout>()) => {
+            (StatusCode::REQUEST_TIMEOUT, "the body took too long", "expected the whole body in time")
+        }
+        status => (status, "the body could not be read", "expected a whole body"),
+    };
+    Problem::field(status, title, "body", detail)
+}
+
+async fn read(
+    State(api): State<Api>,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Json<Order>, Problem> {
     let missing =
         || Problem::field(StatusCode::NOT_FOUND, "no such order", "id", "expected the id of an order");
+    // what is no text, such as %ff, is no id either
+    let Path(id) = id.map_err(|_| missing())?;
     api.store.order(&id).await?.map(Json).ok_or_else(missing)
 }
 
@@ -80,8 +100,11 @@ fn limit(query: &str) -> Result<u32, Problem> {
         query.split('&').filter_map(|pair| pair.strip_prefix("limit=").or((pair == "limit").then_some("")));
     let limit = match (values.next(), values.next()) {
         (None, _) => Some(DEFAULT_LIMIT),
-        (Some(text), None) => text.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit)),
-        (Some(_), Some(_)) => None,
+        // `+5` would parse, and is a space and a five in a query
+        (Some(text), None) if text.bytes().all(|byte| byte.is_ascii_digit()) => {
+            text.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit))
+        }
+        (Some(_), _) => None,
     };
     limit.ok_or_else(|| {
         let detail = format!("expected a whole number from 1 to {MAX_LIMIT}");
@@ -114,6 +137,7 @@ mod tests {
             "limit=-1",
             "limit=1001",
             "limit=x",
+            "limit=+5",
             "limit=",
             "limit",
             "limit=1&limit=2",

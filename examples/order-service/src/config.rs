@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use prodkit::Live;
 use prodkit::config::duration;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Everything has a default: with no file at all the service runs on an embedded database.
 #[derive(Debug, Default, Deserialize)]
@@ -24,6 +24,7 @@ pub(crate) struct Config {
 pub(crate) struct Database {
     /// The file of the embedded database.
     pub(crate) path: PathBuf,
+    #[serde(deserialize_with = "connections")]
     pub(crate) max_connections: NonZeroU32,
     /// A database server instead.
     pub(crate) host: Option<String>,
@@ -46,6 +47,16 @@ impl Default for Database {
             connection_max_lifetime: Duration::from_secs(3600),
         }
     }
+}
+
+/// The pool reserves room for every connection it may ever have.
+fn connections<'de, D: Deserializer<'de>>(deserializer: D) -> Result<NonZeroU32, D::Error> {
+    const MOST: u32 = 1_000;
+    let connections = NonZeroU32::deserialize(deserializer)?;
+    if connections.get() > MOST {
+        return Err(serde::de::Error::custom(format_args!("expected at most {MOST} connections")));
+    }
+    Ok(connections)
 }
 
 #[derive(Debug, Deserialize)]

@@ -15,11 +15,12 @@ use prodkit::{App, Context, Host};
 
 use api::Api;
 use config::Config;
-use orders::{Checkout, Inventory, Payments, Store};
+use orders::{Checkout, Inventory, Payments, Store, describe_metrics};
 
 async fn app(cx: Context<Config>) -> anyhow::Result<App> {
     let config = cx.config();
     config.check()?;
+    describe_metrics();
     let store = Store::open(&config.database.path, config.database.max_connections.get()).await?;
     let checkout = Checkout::new(store.clone(), Inventory, Payments::default());
     let api =

@@ -6,7 +6,7 @@ mod store;
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use checkout::{Checkout, Inventory, Payments};
+pub(crate) use checkout::{Checkout, Inventory, Payments, describe_metrics};
 pub(crate) use draft::{Draft, IdempotencyKey};
 pub(crate) use store::{Placed, Store};
 

@@ -41,6 +41,12 @@ impl Payments {
     }
 }
 
+/// Says on `/metrics` what the numbers below mean.
+pub(crate) fn describe_metrics() {
+    metrics::describe_counter!("orders_created_total", "Orders taken and paid.");
+    metrics::describe_histogram!("order_amount_dollars", "What a paid order amounts to, in dollars.");
+}
+
 /// Takes orders and gets them paid.
 #[derive(Clone, Debug)]
 pub(crate) struct Checkout {

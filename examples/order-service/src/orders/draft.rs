@@ -1,9 +1,13 @@
 //! What a client may send, checked field by field before anything is stored.
 
 use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
 
 use axum::http::{HeaderMap, StatusCode};
-use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::Item;
@@ -31,7 +35,7 @@ pub(crate) struct Draft {
 struct RawOrder<'a> {
     user_id: Cow<'a, str>,
     #[serde(borrow)]
-    items: Vec<RawItem<'a>>,
+    items: Vec<Object<RawItem<'a>>>,
 }
 
 #[derive(Deserialize)]
@@ -44,11 +48,35 @@ struct RawItem<'a> {
     unit_price: &'a RawValue,
 }
 
+/// A struct that is a JSON object. serde would take an array of its values too, a format nobody meant to offer.
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ByName<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for ByName<T> {
+            type Value = T;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map))
+            }
+        }
+
+        deserializer.deserialize_map(ByName(PhantomData)).map(Self)
+    }
+}
+
 impl Draft {
     /// Reads a JSON body. A body that is no JSON is a 400, JSON that is no order a 422 with every wrong field.
     pub(crate) fn parse(body: &[u8]) -> Result<Self, Problem> {
         let mut deserializer = serde_json::Deserializer::from_slice(body);
-        let raw: RawOrder<'_> = serde_path_to_error::deserialize(&mut deserializer).map_err(unreadable)?;
+        let Object(raw): Object<RawOrder<'_>> =
+            serde_path_to_error::deserialize(&mut deserializer).map_err(unreadable)?;
         deserializer.end().map_err(|_| {
             Problem::field(
                 StatusCode::BAD_REQUEST,
@@ -63,7 +91,7 @@ impl Draft {
         if raw.items.is_empty() || raw.items.len() > MAX_ITEMS {
             errors.push("items", format!("expected 1 to {MAX_ITEMS} items"));
         }
-        let items = raw.items.into_iter().take(MAX_ITEMS).enumerate().map(|(index, item)| Item {
+        let items = raw.items.into_iter().take(MAX_ITEMS).enumerate().map(|(index, Object(item))| Item {
             quantity: errors.number(index, "quantity", item.quantity, quantity).unwrap_or_default(),
             unit_price: errors.number(index, "unit_price", item.unit_price, unit_price).unwrap_or_default(),
             sku: errors.name(format!("items[{index}].sku"), item.sku),
@@ -105,8 +133,12 @@ impl Errors {
     }
 
     fn name(&mut self, field: impl Into<Cow<'static, str>>, value: Cow<'_, str>) -> String {
-        if !(1..=MAX_NAME).contains(&value.chars().count()) || value.chars().any(char::is_control) {
-            self.push(field, format!("expected 1 to {MAX_NAME} printable characters"));
+        let fits = (1..=MAX_NAME).contains(&value.chars().count());
+        if !fits || value.trim() != value || value.chars().any(is_invisible) {
+            self.push(
+                field,
+                format!("expected 1 to {MAX_NAME} printable characters, no space at either end"),
+            );
         }
         value.into_owned()
     }
@@ -134,39 +166,49 @@ impl Errors {
     }
 }
 
+/// Characters that make two different names look the same, or the log line that shows one read backwards.
+fn is_invisible(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
 /// What serde could not read, with the field it was reading.
 fn unreadable(error: serde_path_to_error::Error<serde_json::Error>) -> Problem {
     let path = error.path().to_string();
+    let parent = path.trim_end_matches(['.', '?']);
     let inner = error.inner();
     if !inner.is_data() {
-        let field = if matches!(path.as_str(), "." | "?") { "body".to_owned() } else { path };
         let detail = format!("expected valid JSON, line {} column {}", inner.line(), inner.column());
-        return Problem::field(StatusCode::BAD_REQUEST, "the body is not JSON", field, detail);
+        return Problem::field(StatusCode::BAD_REQUEST, "the body is not JSON", named(parent), detail);
     }
 
     // serde reports these three at the parent and puts the name between backticks
     let message = inner.to_string();
-    let named = |what: &str| message.strip_prefix(what)?.split_once('`').map(|(name, _)| name.to_owned());
-    let (child, detail) = if let Some(name) = named("unknown field `") {
+    // the client's own name may hold backticks too
+    let between = |before: &str, after: &str| Some(message.strip_prefix(before)?.rsplit_once(after)?.0);
+    let (child, detail) = if let Some(name) = between("unknown field `", "`, expected") {
         (Some(name), "unknown field".to_owned())
-    } else if let Some(name) = named("missing field `") {
+    } else if let Some(name) = between("missing field `", "`") {
         (Some(name), "missing field".to_owned())
-    } else if let Some(name) = named("duplicate field `") {
+    } else if let Some(name) = between("duplicate field `", "`") {
         (Some(name), "field given twice".to_owned())
     } else {
         // "invalid type: string "…", expected a sequence at line 1 column 2": only what was expected, not what was sent
         let expected = message.rsplit_once("expected ").map_or("something else", |(_, rest)| rest);
         (None, format!("expected {}", expected.split(" at line ").next().unwrap_or(expected)))
     };
-    let parent = path.trim_end_matches(".?").trim_end_matches('.');
-    let field = match child.map(|name| name.chars().take(MAX_NAME).collect::<String>()) {
-        Some(name) if parent.is_empty() || parent == "?" => name,
+    let field = match child {
+        Some(name) if parent.is_empty() => name.to_owned(),
         Some(name) if parent.ends_with(&format!(".{name}")) || parent == name => parent.to_owned(),
         Some(name) => format!("{parent}.{name}"),
-        None if parent.is_empty() => "body".to_owned(),
         None => parent.to_owned(),
     };
-    Problem::field(StatusCode::UNPROCESSABLE_ENTITY, "the order is not valid", field, detail)
+    Problem::field(StatusCode::UNPROCESSABLE_ENTITY, "the order is not valid", named(&field), detail)
+}
+
+/// A field as an answer names it: never empty, and not longer than a name here can be, whatever the client called it.
+fn named(field: &str) -> String {
+    if field.is_empty() { "body".to_owned() } else { field.chars().take(2 * MAX_NAME).collect() }
 }
 
 /// The client's name for one attempt (draft-ietf-httpapi-idempotency-key-header): the same key never makes two orders.
@@ -181,8 +223,9 @@ impl IdempotencyKey {
         let (Some(value), None) = (values.next(), values.next()) else {
             return if headers.contains_key(Self::HEADER) { Err(Self::refused()) } else { Ok(None) };
         };
-        let key = value.to_str().map_err(|_| Self::refused())?.trim();
-        if !(1..=255).contains(&key.len()) {
+        let key = value.to_str().map_err(|_| Self::refused())?;
+        // A space or comma inside would be two keys that a proxy made one header of.
+        if !(1..=255).contains(&key.len()) || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(Self::refused());
         }
         Ok(Some(Self(key.to_owned())))

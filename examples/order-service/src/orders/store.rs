@@ -1,6 +1,9 @@
 //! The books: SQLite in one file, beside the process.
 
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::migrate::MigrateError;
@@ -22,6 +25,16 @@ pub(crate) struct Store {
     /// One connection: SQLite has one writer, and a queue here is fairer than its busy loop.
     writer: SqlitePool,
     readers: SqlitePool,
+    /// The file, and which one it was when it was opened.
+    path: Arc<Path>,
+    file: FileId,
+}
+
+/// Device and inode: what a path names may be deleted or replaced, while we would go on writing to the one before.
+type FileId = (u64, u64);
+
+fn file_id(path: &Path) -> io::Result<FileId> {
+    path.metadata().map(|file| (file.dev(), file.ino()))
 }
 
 /// What became of a draft.
@@ -36,23 +49,41 @@ pub(crate) enum Placed {
 /// Why the books cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OpenError {
+    #[error("failed to find the database {path}")]
+    Find { path: String, source: io::Error },
     #[error("failed to open the database {path}")]
     Connect { path: String, source: sqlx::Error },
     #[error("failed to migrate the database {path}")]
     Migrate { path: String, source: MigrateError },
 }
 
+/// Why the books do not answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PingError {
+    #[error("failed to read the database")]
+    Read(#[from] sqlx::Error),
+    #[error("failed to find the database file")]
+    Find(#[from] io::Error),
+    #[error("the database file was replaced while in use; what is taken now would be lost")]
+    Replaced,
+}
+
 impl Store {
     /// Opens the file, creates it if need be, and brings its tables up to date.
     pub(crate) async fn open(path: &Path, max_connections: u32) -> Result<Self, OpenError> {
+        // Absolute, so that SQLite sees nothing but a file: ":memory:" and "" would be taken, and lost at the end.
+        let path: Arc<Path> = std::path::absolute(path)
+            .map_err(|source| OpenError::Find { path: path.display().to_string(), source })?
+            .into();
         let options = SqliteConnectOptions::new()
-            .filename(path)
+            .filename(&path)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             // An order that was answered 201 survives the machine losing power, not only the process.
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
-            .busy_timeout(Duration::from_secs(5));
+            // Shorter than the wait for a connection, so that the error is the lock and not the queue behind it.
+            .busy_timeout(Duration::from_secs(4));
         let name = || path.display().to_string();
         let pool =
             |size| SqlitePoolOptions::new().max_connections(size).acquire_timeout(Duration::from_secs(5));
@@ -61,9 +92,12 @@ impl Store {
             .await
             .map_err(|source| OpenError::Connect { path: name(), source })?;
         sqlx::migrate!().run(&writer).await.map_err(|source| OpenError::Migrate { path: name(), source })?;
+        // Where nothing is left to migrate, a file that cannot be written would show with the first order only.
+        writable(&writer).await.map_err(|source| OpenError::Connect { path: name(), source })?;
+        let file = file_id(&path).map_err(|source| OpenError::Find { path: name(), source })?;
         let readers =
             pool(max_connections.max(1)).connect_lazy_with(options.read_only(true).create_if_missing(false));
-        Ok(Self { writer, readers })
+        Ok(Self { writer, readers, path, file })
     }
 
     /// Puts a draft into the books as pending: all of it, with its key, or nothing.
@@ -127,8 +161,10 @@ impl Store {
     }
 
     /// Whether the books answer.
-    pub(crate) async fn ping(&self) -> Result<(), sqlx::Error> {
-        sqlx::query("SELECT 1").execute(&self.readers).await.map(drop)
+    pub(crate) async fn ping(&self) -> Result<(), PingError> {
+        // the table, because a mere SELECT 1 never touches the file
+        sqlx::query("SELECT id FROM orders LIMIT 1").execute(&self.readers).await?;
+        if file_id(&self.path)? == self.file { Ok(()) } else { Err(PingError::Replaced) }
     }
 
     /// Closes every connection; what was acknowledged is in the file.
@@ -141,6 +177,10 @@ impl Store {
         let query = sqlx::AssertSqlSafe(format!("{COLUMNS} {clause}"));
         sqlx::query(query).bind(limit).fetch_all(&self.readers).await?.iter().map(order).collect()
     }
+}
+
+async fn writable(writer: &SqlitePool) -> Result<(), sqlx::Error> {
+    writer.acquire().await?.begin_with("BEGIN IMMEDIATE").await?.rollback().await
 }
 
 async fn order_of_key(

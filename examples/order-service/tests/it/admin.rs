@@ -34,6 +34,8 @@ fn metrics_count_requests_orders_and_the_process() {
         "orders_created_total 1",
         r#"order_amount_dollars_bucket{le="200"} 1"#,
         r#"order_amount_dollars_bucket{le="100"} 0"#,
+        "# HELP orders_created_total ",
+        "# HELP order_amount_dollars ",
         "process_resident_memory_bytes ",
         "process_cpu_seconds_total ",
         "prodkit_build_info{",

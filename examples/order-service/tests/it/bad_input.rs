@@ -64,6 +64,17 @@ fn a_body_over_the_limit_is_refused_whether_or_not_it_says_its_length() {
             .to_vec();
     raw.extend(format!("{:x}\r\n{huge}\r\n0\r\n\r\n", huge.len()).bytes());
     let chunked = exchange(service.main, &raw);
-    assert_eq!(chunked.status, 413, "{chunked:?}");
+    assert_eq!((chunked.status, chunked.fields()), (413, vec!["body".to_owned()]), "{chunked:?}");
     assert_eq!(service.orders(), 0);
+}
+
+#[test]
+fn a_body_that_comes_too_slowly_is_a_408() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = Service::start_in(folder.path(), &["server.read_timeout=200ms"]);
+    let slow = exchange(
+        service.main,
+        b"POST /api/orders HTTP/1.1\r\nhost: t\r\ncontent-type: application/json\r\ncontent-length: 90\r\n\r\n{",
+    );
+    assert_eq!((slow.status, slow.fields()), (408, vec!["body".to_owned()]), "{slow:?}");
 }

@@ -24,6 +24,8 @@ fn what_is_not_there_says_so() {
     let (service, _folder) = Service::start();
     let missing = service.get("/api/orders/ORD-none");
     assert_eq!((missing.status, missing.fields()), (404, vec!["id".to_owned()]));
+    let not_text = service.get("/api/orders/%ff");
+    assert_eq!((not_text.status, not_text.fields()), (404, vec!["id".to_owned()]));
     assert_eq!(service.get("/nowhere").status, 404);
 
     let wrong_method = request(service.main, "DELETE", "/api/orders", &[], b"");

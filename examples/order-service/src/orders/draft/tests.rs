@@ -118,5 +118,40 @@ fn idempotency_keys() {
     assert_eq!(key(&["k-1"]).unwrap(), Some(IdempotencyKey("k-1".to_owned())));
     assert!(key(&[""]).is_err());
     assert!(key(&["a", "b"]).is_err());
+    assert!(key(&["a, b"]).is_err() && key(&["a\tb"]).is_err(), "two headers that became one, and a tab");
     assert!(key(&[&"x".repeat(256)]).is_err());
+}
+
+#[test]
+fn an_array_of_the_values_is_no_order() {
+    let item = r#"{"sku":"S","quantity":1,"unit_price":1}"#;
+    assert_eq!(wrong(&format!(r#"["U",[{item}]]"#)), ["body"]);
+    assert_eq!(wrong(r#"{"user_id":"U","items":[["S",1,1]]}"#), ["items[0]"]);
+    let problem = serde_json::to_string(&Draft::parse(b"[]").unwrap_err()).unwrap();
+    assert!(problem.contains("expected an object"), "not a name of ours: {problem}");
+}
+
+#[test]
+fn names_that_look_empty_or_like_another_are_refused() {
+    let user =
+        |name: &str| format!(r#"{{"user_id":"{name}","items":[{{"sku":"S","quantity":1,"unit_price":1}}]}}"#);
+    for good in ["U", "a b", "Żółw", "用户"] {
+        assert_eq!(wrong(&user(good)), [""; 0], "{good}");
+    }
+    for bad in
+        [" ", " U", "U ", r"\u0000", r"a\nb", "\u{200b}", "a\u{202e}b", "\u{feff}U", "a\u{ad}b", "\u{3000}"]
+    {
+        assert_eq!(wrong(&user(bad)), ["user_id"], "{bad:?}");
+    }
+}
+
+#[test]
+fn an_answer_is_short_however_long_the_name_of_a_field() {
+    let long = "k".repeat(100_000);
+    for body in [format!(r#"{{"{long}":1}}"#), format!(r#"{{"user_id":"U","items":[{{"{long}":1}}]}}"#)] {
+        let answer = serde_json::to_string(&Draft::parse(body.as_bytes()).unwrap_err()).unwrap();
+        assert!(answer.len() < 500, "{} bytes", answer.len());
+    }
+    assert_eq!(wrong(r#"{"a`b, expected":1}"#), ["a`b, expected"]);
+    assert_eq!(wrong(r#"{"user_id":"U","items":[{"sku":"S","quantity":0x1,"unit_price":1}]}"#), ["items[0]"]);
 }
