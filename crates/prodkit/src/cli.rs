@@ -23,6 +23,9 @@ pub(crate) struct Sources {
     /// A configuration file or directory (YAML, TOML or JSON); later ones win
     #[arg(long = "config", short = 'c', value_name = "PATH", global = true)]
     pub(crate) files: Vec<PathBuf>,
+    /// As --config, below every --config, and nothing where it does not exist: for the default command of an image
+    #[arg(long = "optional-config", value_name = "PATH", global = true)]
+    pub(crate) optional_files: Vec<PathBuf>,
     /// One value, over every file and variable: --set server.port=8081
     #[arg(long, value_name = "KEY=VALUE", global = true)]
     pub(crate) set: Vec<String>,

@@ -55,6 +55,10 @@
 //! (`APP__DATABASE__HOST` is `database.host`), then each `--set key=value`. Unknown keys are errors, and all errors are
 //! reported at once, with file, line and column. `config check` does only that; `config show` prints what is set, and where.
 //!
+//! `--config` names a file that must be there: a person or a manifest has asked for it. The default command of an image
+//! says `--optional-config /etc/app/config.yaml` instead, which is nothing where no file is mounted, and which the arguments
+//! of a manifest replace.
+//!
 //! These sections are prodkit's own; everything else is the app's:
 //!
 //! | key | default | |

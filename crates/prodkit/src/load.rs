@@ -48,7 +48,8 @@ pub(crate) fn both<C: DeserializeOwned>(
 }
 
 fn layers(sources: &Sources, environment: &Environment) -> Layers {
-    let layers = sources.files.iter().fold(Layers::new(), |layers, file| layers.file(file));
+    let layers = sources.optional_files.iter().fold(Layers::new(), |layers, file| layers.optional_file(file));
+    let layers = sources.files.iter().fold(layers, |layers, file| layers.file(file));
     let layers = layers.env(PREFIX, environment.iter());
     let layers = WELL_KNOWN.iter().fold(layers, |layers, (variable, path)| match environment.get(variable) {
         Some(value) => layers.alias(*variable, *path, value),

@@ -39,6 +39,24 @@ fn every_mistake_is_reported_at_once_with_its_place() {
     assert!(text(&missing.stderr).contains("nowhere.yaml"));
 }
 
+/// The default command of an image names a file that may not be mounted; a person or a manifest means it.
+#[test]
+fn a_file_that_may_be_missing_lies_below_one_that_must_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let show = |arguments: &[&str]| {
+        let run = binary(folder.path(), &[arguments, &["config", "show"]].concat()).output().unwrap();
+        (run.status.code(), text(&run.stdout))
+    };
+    assert_eq!(show(&["--optional-config", "image.yaml"]), (Some(0), "\n".to_owned()));
+    fs::write(folder.path().join("image.yaml"), "server: {port: 1}\nlog: {level: warn}\n").unwrap();
+    fs::write(folder.path().join("asked.yaml"), "server: {port: 2}\n").unwrap();
+    let (code, shown) = show(&["--config", "asked.yaml", "--optional-config", "image.yaml"]);
+    assert_eq!(code, Some(0));
+    assert!(shown.contains("server.port = 2 ") && shown.contains("log.level = warn "), "{shown}");
+    fs::write(folder.path().join("image.yaml"), "server: {port: x}\n").unwrap();
+    assert_eq!(show(&["--optional-config", "image.yaml"]).0, Some(78));
+}
+
 #[test]
 fn show_names_the_source_of_every_value() {
     let folder = tempfile::tempdir().unwrap();
