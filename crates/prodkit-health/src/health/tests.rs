@@ -1,3 +1,5 @@
+mod model;
+
 use super::*;
 use proptest::prelude::*;
 use std::pin::pin;
