@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{Lifecycle, Probe, Settings, Status, Verdict};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 const EVENTS: [Do; 15] = [
     Started,
@@ -186,8 +187,8 @@ fn no_interleaving_breaks_a_promise() {
                 let wanted = [yes(expected.has_run), yes(!expected.stalled), expected.readiness()];
                 assert_eq!(seen, wanted, "{spec:?} {event:?}");
                 assert_eq!(after.health.lifecycle(), expected.life, "{spec:?} {event:?}");
-                if !known.contains_key(&expected) {
-                    known.insert(expected, walk.states.len());
+                if let Entry::Vacant(new) = known.entry(expected) {
+                    new.insert(walk.states.len());
                     walk.states.push((state, Some(event)));
                     next.push(expected);
                 }
