@@ -1,5 +1,7 @@
 //! The sections of the configuration that belong to prodkit. Every key has a default that boots, and takes effect.
 
+mod checked;
+
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::time::Duration;
@@ -49,22 +51,22 @@ pub(crate) struct Server {
     pub(crate) host: String,
     pub(crate) port: u16,
     /// From the first byte of a request to the start of its response.
-    #[serde(with = "duration")]
+    #[serde(deserialize_with = "checked::limit")]
     pub(crate) timeout: Duration,
     /// For a connection to send its first byte.
-    #[serde(with = "duration")]
+    #[serde(deserialize_with = "checked::limit")]
     pub(crate) first_byte_timeout: Duration,
     /// For the whole head of a request.
-    #[serde(with = "duration")]
+    #[serde(deserialize_with = "checked::limit")]
     pub(crate) header_timeout: Duration,
     /// For a request's body.
-    #[serde(with = "duration")]
+    #[serde(deserialize_with = "checked::limit")]
     pub(crate) read_timeout: Duration,
     /// For a client to take what was written.
-    #[serde(with = "duration")]
+    #[serde(deserialize_with = "checked::limit")]
     pub(crate) write_timeout: Duration,
     /// Between two requests of one connection.
-    #[serde(with = "duration")]
+    #[serde(deserialize_with = "checked::limit")]
     pub(crate) idle_timeout: Duration,
     pub(crate) max_header_size: Bytes,
     pub(crate) max_body_size: Bytes,
@@ -142,11 +144,11 @@ impl TryFrom<String> for Token {
 #[serde(default)]
 pub(crate) struct Health {
     /// Without progress of the main runtime for so long, liveness fails.
-    #[serde(with = "duration")]
+    #[serde(deserialize_with = "checked::stall")]
     pub(crate) stall: Duration,
-    #[serde(with = "duration")]
+    #[serde(deserialize_with = "checked::limit")]
     pub(crate) period: Duration,
-    #[serde(with = "duration")]
+    #[serde(deserialize_with = "checked::limit")]
     pub(crate) timeout: Duration,
     /// Failures in a row before a good check is bad.
     pub(crate) unhealthy_after: u32,
@@ -236,7 +238,7 @@ pub(crate) struct Otlp {
     pub(crate) protocol: Option<OtlpProtocol>,
     pub(crate) headers: BTreeMap<String, String>,
     /// For one export, its retries included; cut by the budget at exit.
-    #[serde(with = "duration")]
+    #[serde(deserialize_with = "checked::limit")]
     pub(crate) timeout: Duration,
     pub(crate) retry: OtlpRetry,
     pub(crate) traces: bool,
@@ -245,7 +247,7 @@ pub(crate) struct Otlp {
     pub(crate) logs: bool,
     /// The share of new traces to sample, 0 to 1. Moves.
     pub(crate) sampling_ratio: Live<SamplingRatio>,
-    #[serde(with = "duration")]
+    #[serde(deserialize_with = "checked::limit")]
     pub(crate) metric_interval: Duration,
 }
 
@@ -347,6 +349,7 @@ impl Default for Config {
 #[serde(default)]
 pub(crate) struct Runtime {
     /// Worker threads; by default the CPU limit rounded up.
+    #[serde(deserialize_with = "checked::workers")]
     pub(crate) workers: Option<NonZeroUsize>,
 }
 
