@@ -93,7 +93,7 @@ impl Host {
         Fut: Future<Output = Result<App, E>>,
         E: Into<BoxError>,
     {
-        let environment = Environment::read();
+        let environment = Environment::read().below(&sources.set);
         if command == Command::Run {
             return lifecycle::run(self, &environment, sources, app);
         }
