@@ -36,6 +36,7 @@ mod enabled {
     use http::{Method, Version};
     use prodkit_http::{Exchange, Outcome};
     use prodkit_metrics::Recorder;
+    use std::sync::Arc;
     use prodkit_otlp::{Attributes, Headers, Otlp, Protocol, Resource, Span, SpanKind, Status, Value};
 
     use super::{Environment, Settings, StartError};
