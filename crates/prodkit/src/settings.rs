@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use prodkit_config::{Bytes, duration};
 use prodkit_live::Live;
-use prodkit_log::{Filter, LevelFilter};
+use prodkit_log::Filter;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
+
+use crate::filter;
 
 /// The top-level names an app's own configuration may not take, unless it declares the section itself.
 pub(crate) const SECTIONS: &[&str] = &[
@@ -199,7 +201,7 @@ pub(crate) struct Log {
 impl Default for Log {
     fn default() -> Self {
         Self {
-            level: Live::fixed(LogLevel(Filter::new(LevelFilter::INFO))),
+            level: Live::fixed(LogLevel(filter::standard())),
             format: LogFormat::default(),
             max_line: Bytes::new(16_000),
             buffer: Bytes::mebi(8),
@@ -216,7 +218,7 @@ impl TryFrom<String> for LogLevel {
     type Error = prodkit_log::Error;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse().map(Self)
+        filter::parse(&text).map(Self)
     }
 }
 
