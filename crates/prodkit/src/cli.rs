@@ -9,15 +9,28 @@ use crate::Build;
 use crate::exit::Exit;
 
 #[derive(Debug, Parser)]
-#[command(disable_version_flag = true)]
+#[command(disable_version_flag = true, after_help = EXIT_CODES)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) sources: Sources,
     #[command(subcommand)]
     command: Option<Command>,
+    /// Print name, version, commit and build time
+    #[arg(long, short = 'V')]
+    version: bool,
 }
 
-/// Where settings come from, besides the environment.
+const EXIT_CODES: &str = "\
+Exit codes:
+   0  stopped in order
+   1  the app failed, or a port could not be bound
+   2  ended at once by a second signal
+   3  the grace period ran out
+   4  a critical task failed
+  64  the command line makes no sense
+  78  the configuration is wrong";
+
+// Where settings come from, besides the environment. (A doc comment would become the head of the help.)
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct Sources {
     /// A configuration file or directory (YAML, TOML or JSON); later ones win
@@ -87,6 +100,7 @@ impl Cli {
         let parsed =
             command.try_get_matches_from(arguments).and_then(|matches| Self::from_arg_matches(&matches));
         match parsed {
+            Ok(Self { sources, version: true, .. }) => Ok((sources, Command::Version)),
             Ok(cli) => Ok((cli.sources, cli.command.unwrap_or_default())),
             Err(error) => {
                 // Standard output may be closed; there is nobody left to tell.
@@ -121,6 +135,20 @@ mod tests {
         }
         let (sources, _) = parse("-c a -c b").unwrap();
         assert_eq!(sources.files, [PathBuf::from("a"), PathBuf::from("b")]);
+    }
+
+    #[test]
+    fn the_version_may_be_asked_for_either_way() {
+        for line in ["version", "--version", "-V"] {
+            assert_eq!(parse(line).unwrap().1, Command::Version, "{line}");
+        }
+    }
+
+    #[test]
+    fn help_speaks_of_the_service() {
+        let help = Cli::command().name("app").render_help().to_string();
+        assert!(help.starts_with("Usage: app"), "{help}");
+        assert!(help.contains("--config") && help.contains("78  the configuration is wrong"), "{help}");
     }
 
     #[test]

@@ -26,32 +26,31 @@ pub(crate) fn refuse(
     }
 }
 
+#[cfg(not(feature = "otlp"))]
+pub(crate) fn check(settings: &Settings, environment: &Environment) -> Result<(), StartError> {
+    refuse(settings, environment, &mut Vec::new())
+}
+
 #[cfg(feature = "otlp")]
-pub(crate) use enabled::{server_span, start};
+pub(crate) use enabled::{check, server_span, start};
 
 #[cfg(feature = "otlp")]
 mod enabled {
+    use std::sync::Arc;
     use std::time::Duration;
 
     use http::{Method, Version};
     use prodkit_http::{Exchange, Outcome};
     use prodkit_metrics::Recorder;
-    use std::sync::Arc;
     use prodkit_otlp::{Attributes, Headers, Otlp, Protocol, Resource, Span, SpanKind, Status, Value};
 
     use super::{Environment, Settings, StartError};
     use crate::identity::Identity;
     use crate::settings::OtlpProtocol;
 
-    /// Variables that are settings already, so that `--set` wins over them.
+    /// Variables that are settings already.
     const SETTINGS: &[&str] = &["OTEL_SERVICE_NAME", "OTEL_EXPORTER_OTLP_ENDPOINT"];
 
-    /// `None` where there is no endpoint.
-    pub(crate) fn start(
-        settings: &Settings,
-        identity: &Identity,
-        environment: &Environment,
-        metrics: &Recorder,
     /// Variables, and the settings that say the same: a flag wins over the variable, and the variable over a file.
     const SAME: &[(&str, &str)] = &[
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "otlp.protocol"),
@@ -64,6 +63,12 @@ mod enabled {
         ("OTEL_LOGS_EXPORTER", "otlp.logs"),
     ];
 
+    /// `None` where there is no endpoint.
+    pub(crate) fn start(
+        settings: &Settings,
+        identity: &Identity,
+        environment: &Environment,
+        metrics: &Recorder,
         warnings: &mut Vec<String>,
     ) -> Result<Option<Arc<Otlp>>, StartError> {
         let (exporting, unusable) = with_variables(exporting(settings)?, settings, environment)?;
@@ -147,9 +152,9 @@ mod enabled {
     /// The name is always ours; the rest stays as it was detected, where it was and no flag says otherwise.
     fn described(resource: Resource, identity: &Identity, environment: &Environment) -> Resource {
         let known = [
-            ("service.version", &identity.version),
-            ("service.namespace", &identity.namespace),
-            ("deployment.environment.name", &identity.environment),
+            ("service.version", "service.version", &identity.version),
+            ("service.namespace", "service.namespace", &identity.namespace),
+            ("deployment.environment.name", "service.environment", &identity.environment),
         ];
         let resource = resource.with("service.name", identity.name.clone());
         known.into_iter().fold(resource, |resource, (key, path, value)| match value {
@@ -227,7 +232,6 @@ mod enabled {
             _ => None,
         }
     }
-}
 
     #[cfg(test)]
     mod tests {
@@ -293,3 +297,4 @@ mod enabled {
             }
         }
     }
+}
