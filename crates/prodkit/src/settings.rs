@@ -325,10 +325,10 @@ pub(crate) struct Config {
     /// What moves follows the sources; if not, everything waits for a restart.
     pub(crate) reload: bool,
     /// How often the sources are looked at without being told of a change.
-    #[serde(with = "duration")]
+    #[serde(deserialize_with = "checked::limit")]
     pub(crate) poll: Duration,
     /// For everything that follows from a new configuration to be built and verified.
-    #[serde(with = "duration")]
+    #[serde(deserialize_with = "checked::limit")]
     pub(crate) prepare_timeout: Duration,
     /// A new configuration is taken back when this long after it 1 % of at least 50 requests fail, twice as many as
     /// before, or a critical check that was good turns bad. Off by default.

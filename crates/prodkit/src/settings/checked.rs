@@ -58,6 +58,8 @@ mod tests {
             ("health.timeout", "0s", "more than 0s"),
             ("otlp.timeout", "0s", "more than 0s"),
             ("otlp.metric_interval", "0s", "more than 0s"),
+            ("config.poll", "0s", "more than 0s"),
+            ("config.prepare_timeout", "0s", "more than 0s"),
             ("runtime.workers", "1025", "at most 1024 threads"),
         ];
         let layers = refused
