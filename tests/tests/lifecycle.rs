@@ -158,6 +158,88 @@ fn exit_64_and_78() {
 }
 
 #[test]
+fn config_check_refuses_what_the_start_would_refuse() {
+    for (settings, field) in [
+        ("otlp.endpoint=https://localhost:4318", "otlp"),
+        ("otlp.endpoint=nonsense://", "otlp"),
+        ("otlp.headers.a b=c", "otlp.headers"),
+        ("health.stall=1ns", "health.stall"),
+        ("runtime.workers=100000", "runtime.workers"),
+    ] {
+        for command in [&["config", "check"][..], &[]] {
+            let ports = ["--set", "server.port=0", "--set", "admin.port=0"];
+            let refused = output(&[&["--set", settings], command, &ports].concat());
+            let errors = String::from_utf8(refused.stderr).unwrap();
+            assert_eq!(refused.status.code(), Some(78), "{settings} {command:?}: {errors}");
+            assert!(errors.contains(field), "{settings} {command:?}: {errors}");
+        }
+    }
+    assert_eq!(output(&["config", "check"]).status.code(), Some(0));
+}
+
+#[test]
+fn config_check_tells_what_a_start_would_warn_of() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("notes.txt"), "not a configuration").unwrap();
+    let checked = output(&["--config", folder.path().to_str().unwrap(), "config", "check"]);
+    assert_eq!(checked.status.code(), Some(0));
+    assert!(String::from_utf8(checked.stderr).unwrap().contains("notes.txt"));
+}
+
+#[test]
+fn what_cannot_be_printed_is_a_failure() {
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let run = Command::new(FIXTURE).args(["config", "show", "--set", "server.port=1"]).stdout(full).output();
+    assert_eq!(run.unwrap().status.code(), Some(1));
+}
+
+#[test]
+fn service_links_of_kubernetes_are_neither_an_error_nor_a_warning() {
+    let (link, folder) = ("tcp://10.0.0.1:80", tempfile::tempdir().unwrap());
+    let links: Vec<_> =
+        ["APP", "APP__SERVER", "SERVER", "OTEL_COLLECTOR", "OTEL_EXPORTER_OTLP", "LOG", "HTTP"]
+            .iter()
+            .flat_map(|service| {
+                [
+                    ("PORT", link),
+                    ("PORT_80_TCP_PORT", "80"),
+                    ("SERVICE_HOST", "10.0.0.1"),
+                    ("SERVICE_PORT", "80"),
+                ]
+                .map(|(what, value)| (format!("{service}_{what}"), value))
+            })
+            .chain([("PORT".to_owned(), link)])
+            .collect();
+    let links: Vec<_> = links.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+    let mut service =
+        Service::start_with(FIXTURE, folder.path(), &[], &["shutdown.delay=0s"], &links).unwrap();
+    ready(&mut service);
+    let loud = |line: &&serde_json::Value| line["level"] != "INFO";
+    assert_eq!(service.seen().iter().find(loud), None);
+}
+
+#[test]
+fn a_check_says_nothing_of_what_a_hook_has_closed() {
+    let (code, service) =
+        terminated("serve, hook-closes-checked", &["health.period=20ms", "health.unhealthy_after=1"]);
+    assert_eq!(code, Some(0));
+    assert!(!said(&service, "check failing"), "{:#?}", service.seen());
+}
+
+#[test]
+fn a_probe_does_not_wait_long_behind_those_who_say_nothing() {
+    let (mut service, _folder) = start("serve", &[]);
+    let admin = ready(&mut service).1;
+    let mut silent = std::net::TcpStream::connect(admin).unwrap();
+    silent.set_read_timeout(Some(std::time::Duration::from_secs(8))).unwrap();
+    assert_eq!(
+        std::io::Read::read(&mut silent, &mut [0]).unwrap(),
+        0,
+        "closed long before the default of 10 s"
+    );
+}
+
+#[test]
 fn a_supervised_task_is_started_again() {
     let (mut service, _folder) = start("task-recovers", &[]);
     assert!(service.line("recovered").is_some(), "{:#?}", service.seen());

@@ -44,12 +44,8 @@ pub fn start(
     metrics: Option<prodkit_metrics::Recorder>,
 ) -> Result<Otlp, Error> {
     let settings = settings.within_reach();
-    let target =
-        |kind, signal: &Signal| if signal.enabled { Target::of(&settings, kind, signal) } else { Ok(None) };
-    let traces = target(Kind::Traces, &settings.traces)?;
-    let metrics = target(Kind::Metrics, &settings.metrics)?.zip(metrics);
-    let logs = target(Kind::Logs, &settings.logs)?;
-    bounds(&settings)?;
+    let [traces, to_metrics, logs] = targets(&settings)?;
+    let metrics = to_metrics.zip(metrics);
 
     let lanes = Arc::new(Lanes {
         traces: traces.as_ref().map(|_| Arc::new(Queue::new(limits(&settings.traces)))),
@@ -60,6 +56,30 @@ pub fn start(
     let work = Work { settings, resource, traces, metrics, logs, lanes: lanes.clone() };
     let ending = if work.is_some() { Some(thread::start(work)?) } else { None };
     Ok(Otlp { lanes, sampler, ending })
+}
+
+impl Settings {
+    /// Whether [`start`] would take these settings; starts nothing.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`start`] that are about settings.
+    pub fn check(&self) -> Result<(), Error> {
+        Ok(targets(&self.clone().within_reach()).map(drop)?)
+    }
+}
+
+/// Where each signal goes, if anywhere.
+fn targets(settings: &Settings) -> Result<[Option<Target>; 3], ErrorKind> {
+    let target =
+        |kind, signal: &Signal| if signal.enabled { Target::of(settings, kind, signal) } else { Ok(None) };
+    let targets = [
+        target(Kind::Traces, &settings.traces)?,
+        target(Kind::Metrics, &settings.metrics)?,
+        target(Kind::Logs, &settings.logs)?,
+    ];
+    bounds(settings)?;
+    Ok(targets)
 }
 
 impl Otlp {

@@ -37,7 +37,9 @@ use crate::stall::Heartbeat;
 use crate::watch;
 
 /// Connections to the admin port at once: the kubelet's, Prometheus', an operator's.
-const CONNECTIONS: usize = 256;
+const CONNECTIONS: usize = 1_024;
+/// What a client may take to say what it wants. Short, because a probe waits behind those who say nothing.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// What a probe may take to be told that the port closes.
 const LAST_ANSWERS: Duration = Duration::from_millis(100);
 
@@ -130,7 +132,8 @@ impl Watched {
         };
         let (abort, aborted) = channel();
         let drain = Drain::new(Stop::never(), closed.clone(), aborted);
-        let limits = Limits::default().max_connections(CONNECTIONS);
+        let limits =
+            Limits::default().max_connections(CONNECTIONS).first_byte(PATIENCE).header_timeout(PATIENCE);
         let server = prodkit_http::serve(listener, prodkit_http::Service::new(service), limits, drain);
         let stop = trigger.stop();
         let last_answers = async {

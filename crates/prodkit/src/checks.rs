@@ -4,7 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::time::Instant;
 
 use futures_util::FutureExt as _;
-use prodkit_health::{CheckHandle, Health};
+use prodkit_health::{CheckHandle, Health, Lifecycle};
 use prodkit_shutdown::Stop;
 use prodkit_tasks::TaskGroup;
 use prodkit_trace::SpanId;
@@ -18,10 +18,16 @@ pub(crate) fn add(group: TaskGroup, check: Check, health: &Health) -> Result<Tas
     let Check { name, kind, run } = check;
     let handle = health.check(name, kind, Instant::now());
     let handle = handle.map_err(|error| StartError::setup("the checks")(error.into()))?;
-    Ok(group.task(name, move |stop| repeat(handle, run, stop)))
+    let health = health.clone();
+    Ok(group.task(name, move |stop| repeat(handle, run, health, stop)))
 }
 
-async fn repeat(handle: CheckHandle, run: Box<dyn Fn() -> CheckFuture + Send + Sync>, stop: Stop) {
+async fn repeat(
+    handle: CheckHandle,
+    run: Box<dyn Fn() -> CheckFuture + Send + Sync>,
+    health: Health,
+    stop: Stop,
+) {
     loop {
         let due = handle.next_run(Instant::now(), SpanId::random().to_u64());
         if stop.run_until_stopped(sleep_until(due.into())).await.is_none() {
@@ -38,6 +44,10 @@ async fn repeat(handle: CheckHandle, run: Box<dyn Fn() -> CheckFuture + Send + S
             Ok(Err(_panic)) => Err("panicked".to_owned()),
             Err(_elapsed) => Err(format!("no answer within {:?}", handle.timing().timeout)),
         };
+        if result.is_err() && health.lifecycle() != Lifecycle::Running {
+            // A hook may have closed what this checks, and readiness has said no already.
+            continue;
+        }
         handle.record(result, begun.elapsed(), Instant::now());
     }
 }

@@ -3,32 +3,64 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+use clap::{ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 use crate::Build;
 use crate::exit::Exit;
 
 #[derive(Debug, Parser)]
-#[command(disable_version_flag = true)]
+#[command(disable_version_flag = true, after_help = EXIT_CODES)]
 pub(crate) struct Cli {
-    #[command(flatten)]
-    pub(crate) sources: Sources,
     #[command(subcommand)]
     command: Option<Command>,
+    /// Print name, version, commit and build time
+    #[arg(long, short = 'V', display_order = 998)]
+    version: bool,
 }
 
-/// Where settings come from, besides the environment.
+const EXIT_CODES: &str = "\
+Exit codes:
+   0  stopped in order
+   1  the app failed, or a port could not be bound
+   2  ended at once by a second signal
+   3  the grace period ran out
+   4  a critical task failed
+  64  the command line makes no sense
+  78  the configuration is wrong";
+
+// Where settings come from, besides the environment. (A doc comment would become the head of the help.)
+//
+// Given to each command by itself: clap's `global` forgets what stands in front of a command when there is some behind it.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct Sources {
     /// A configuration file or directory (YAML, TOML or JSON); later ones win
-    #[arg(long = "config", short = 'c', value_name = "PATH", global = true)]
+    #[arg(long = "config", short = 'c', value_name = "PATH")]
     pub(crate) files: Vec<PathBuf>,
     /// As --config, below every --config, and nothing where it does not exist: for the default command of an image
-    #[arg(long = "optional-config", value_name = "PATH", global = true)]
+    #[arg(long = "optional-config", value_name = "PATH")]
     pub(crate) optional_files: Vec<PathBuf>,
     /// One value, over every file and variable: --set server.port=8081
-    #[arg(long, value_name = "KEY=VALUE", global = true)]
+    #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
+}
+
+impl Sources {
+    fn for_all(command: clap::Command) -> clap::Command {
+        Self::augment_args(command).mut_subcommands(Self::for_all)
+    }
+
+    /// Those of the whole line, from left to right.
+    fn of_all(mut matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let mut all = Self::from_arg_matches(matches)?;
+        while let Some((_, command)) = matches.subcommand() {
+            let Self { files, optional_files, set } = Self::from_arg_matches(command)?;
+            all.files.extend(files);
+            all.optional_files.extend(optional_files);
+            all.set.extend(set);
+            matches = command;
+        }
+        Ok(all)
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Subcommand)]
@@ -84,10 +116,12 @@ impl Cli {
             Some(name) => Self::command().name(name),
             None => Self::command(),
         };
-        let parsed =
-            command.try_get_matches_from(arguments).and_then(|matches| Self::from_arg_matches(&matches));
+        let parsed = Sources::for_all(command)
+            .try_get_matches_from(arguments)
+            .and_then(|matches| Ok((Sources::of_all(&matches)?, Self::from_arg_matches(&matches)?)));
         match parsed {
-            Ok(cli) => Ok((cli.sources, cli.command.unwrap_or_default())),
+            Ok((sources, Self { version: true, .. })) => Ok((sources, Command::Version)),
+            Ok((sources, Self { command, .. })) => Ok((sources, command.unwrap_or_default())),
             Err(error) => {
                 // Standard output may be closed; there is nobody left to tell.
                 let _ = error.print();
@@ -108,7 +142,7 @@ mod tests {
 
     #[test]
     fn the_command_line_is_sound() {
-        Cli::command().debug_assert();
+        Sources::for_all(Cli::command()).debug_assert();
     }
 
     #[test]
@@ -119,8 +153,25 @@ mod tests {
             assert_eq!(command, Command::Config { what: Config::Show });
             assert_eq!((sources.files, sources.set), (vec![PathBuf::from("a")], vec!["b.c=1".to_owned()]));
         }
+        let (sources, _) = parse("-c a --set a=1 config -c b show -c c --set b=2").unwrap();
+        assert_eq!(sources.files, [PathBuf::from("a"), PathBuf::from("b"), PathBuf::from("c")]);
+        assert_eq!(sources.set, ["a=1", "b=2"], "on both sides");
         let (sources, _) = parse("-c a -c b").unwrap();
         assert_eq!(sources.files, [PathBuf::from("a"), PathBuf::from("b")]);
+    }
+
+    #[test]
+    fn the_version_may_be_asked_for_either_way() {
+        for line in ["version", "--version", "-V"] {
+            assert_eq!(parse(line).unwrap().1, Command::Version, "{line}");
+        }
+    }
+
+    #[test]
+    fn help_speaks_of_the_service() {
+        let help = Sources::for_all(Cli::command().name("app")).render_help().to_string();
+        assert!(help.starts_with("Usage: app"), "{help}");
+        assert!(help.contains("--config") && help.contains("78  the configuration is wrong"), "{help}");
     }
 
     #[test]

@@ -44,7 +44,7 @@ pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
     while let Some(cause) = source {
         let cause_text = cause.to_string();
         // Some errors repeat their source in their own text.
-        if !text.ends_with(&cause_text) {
+        if !text.contains(&cause_text) {
             text.push_str(": ");
             text.push_str(&cause_text);
         }
@@ -68,5 +68,6 @@ mod tests {
         let layered = |text, source: Option<Layered>| Layered { text, source: source.map(Box::new) };
         assert_eq!(chain(&layered("a", Some(layered("b", Some(layered("c", None)))))), "a: b: c");
         assert_eq!(chain(&layered("a: b", Some(layered("b", None)))), "a: b");
+        assert_eq!(chain(&layered("a: b; do c", Some(layered("b", None)))), "a: b; do c");
     }
 }

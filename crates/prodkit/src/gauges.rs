@@ -3,11 +3,15 @@
 use std::sync::OnceLock;
 use std::time::UNIX_EPOCH;
 
-use prodkit_metrics::{Gauge, Recorder, TimeCounter};
+use prodkit_log::Log;
+use prodkit_metrics::{Counter, Gauge, Recorder, TimeCounter};
 use prodkit_process::{Limits, Usage};
 use tokio::runtime::Handle;
 
+use crate::telemetry::Telemetry;
+
 const CPU: &str = "process_cpu_seconds_total";
+const LOG_LINES: &str = "prodkit_log_lines_total";
 
 /// Gauges that are set when somebody looks.
 ///
@@ -22,10 +26,25 @@ pub(crate) struct Gauges {
     threads: Gauge,
     cpu: TimeCounter,
     runtime: OnceLock<(Handle, Gauge, Gauge)>,
+    log: Log,
+    log_lines: [Counter; 3],
+    #[cfg(feature = "otlp")]
+    otlp: Option<Exported>,
+}
+
+/// What became of the telemetry that was pushed, by signal.
+#[cfg(feature = "otlp")]
+#[derive(Debug)]
+struct Exported {
+    otlp: std::sync::Arc<prodkit_otlp::Otlp>,
+    /// Exported, dropped and failed items of traces, metrics and logs.
+    items: [[Counter; 3]; 3],
+    queued: [Gauge; 3],
 }
 
 impl Gauges {
-    pub(crate) fn new(recorder: &Recorder, limits: Limits) -> Self {
+    pub(crate) fn new(telemetry: &Telemetry, limits: Limits) -> Self {
+        let recorder = &telemetry.metrics;
         let described = |name: &'static str, help: &str| {
             recorder.describe(name, None, help);
             recorder.gauge(name, &[])
@@ -38,6 +57,11 @@ impl Gauges {
             threads: described("process_threads", "Number of threads."),
             cpu: recorder.time_counter(CPU, &[]),
             runtime: OnceLock::new(),
+            log: telemetry.log.clone(),
+            log_lines: ["written", "dropped", "suppressed"]
+                .map(|outcome| recorder.counter(LOG_LINES, &[("outcome", outcome)])),
+            #[cfg(feature = "otlp")]
+            otlp: telemetry.otlp.clone().map(|otlp| Exported::new(recorder, otlp)),
             recorder: recorder.clone(),
         };
         if let Some(cpu) = limits.cpu {
@@ -52,6 +76,7 @@ impl Gauges {
             described("process_start_time_seconds", "Start time since 1970 in seconds.")
                 .set(started.as_secs_f64());
         }
+        recorder.describe(LOG_LINES, None, "Log lines by what became of them.");
         recorder.describe(CPU, None, "User and system CPU time spent, in seconds.");
         gauges
     }
@@ -78,9 +103,45 @@ impl Gauges {
             }
             self.cpu.absolute(usage.cpu);
         }
+        let prodkit_log::Stats { written, dropped, suppressed, .. } = self.log.stats();
+        for (counter, lines) in self.log_lines.iter().zip([written, dropped, suppressed]) {
+            counter.absolute(lines);
+        }
+        #[cfg(feature = "otlp")]
+        if let Some(exported) = &self.otlp {
+            exported.refresh();
+        }
         if let Some((runtime, alive, workers)) = self.runtime.get() {
             alive.set(runtime.metrics().num_alive_tasks() as f64);
             workers.set(runtime.metrics().num_workers() as f64);
+        }
+    }
+}
+
+#[cfg(feature = "otlp")]
+impl Exported {
+    fn new(recorder: &Recorder, otlp: std::sync::Arc<prodkit_otlp::Otlp>) -> Self {
+        const ITEMS: &str = "prodkit_otlp_items_total";
+        const QUEUED: &str = "prodkit_otlp_queued_items";
+        const SIGNALS: [&str; 3] = ["traces", "metrics", "logs"];
+        recorder.describe(ITEMS, None, "Spans, data points and log records by what became of them.");
+        recorder.describe(QUEUED, None, "Spans, data points and log records that wait or are in flight.");
+        let item = |signal, outcome| recorder.counter(ITEMS, &[("signal", signal), ("outcome", outcome)]);
+        Self {
+            otlp,
+            items: SIGNALS
+                .map(|signal| ["exported", "dropped", "failed"].map(|outcome| item(signal, outcome))),
+            queued: SIGNALS.map(|signal| recorder.gauge(QUEUED, &[("signal", signal)])),
+        }
+    }
+
+    fn refresh(&self) {
+        let prodkit_otlp::Stats { traces, metrics, logs, .. } = self.otlp.stats();
+        for ((tally, items), queued) in [traces, metrics, logs].iter().zip(&self.items).zip(&self.queued) {
+            for (counter, count) in items.iter().zip([tally.exported, tally.dropped, tally.failed]) {
+                counter.absolute(count);
+            }
+            queued.set(tally.queued as f64);
         }
     }
 }

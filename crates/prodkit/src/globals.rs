@@ -38,7 +38,7 @@ type Traced = Layered<prodkit_trace::Layer, Registry>;
 #[cfg(feature = "otlp")]
 fn ids(telemetry: &Telemetry) -> prodkit_trace::Layer {
     let ids = prodkit_trace::Layer::new();
-    match telemetry.otlp.as_ref().map(prodkit_otlp::Otlp::sampler) {
+    match telemetry.otlp.as_deref().map(prodkit_otlp::Otlp::sampler) {
         Some(sampler) => ids.sample_roots(move |trace| sampler.sample(trace, None)),
         None => ids,
     }
@@ -51,7 +51,7 @@ fn ids(_: &Telemetry) -> prodkit_trace::Layer {
 
 #[cfg(feature = "otlp")]
 fn exporter(telemetry: &Telemetry) -> Option<impl Layer<Traced> + use<>> {
-    telemetry.otlp.as_ref().map(prodkit_otlp::Otlp::layer)
+    telemetry.otlp.as_deref().map(prodkit_otlp::Otlp::layer)
 }
 
 #[cfg(not(feature = "otlp"))]

@@ -2,8 +2,8 @@
 
 use std::fmt::Display;
 use std::future::Future;
-use std::io::{Read as _, Write as _};
-use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs as _};
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::error::{StartError, chain};
 use crate::exit::Exit;
 use crate::identity::Identity;
 use crate::settings::Settings;
-use crate::{App, BoxError, Build, Context, lifecycle, load};
+use crate::{App, BoxError, Build, Context, lifecycle, load, otlp};
 
 /// What the `health` command may take before no answer counts as a bad one: the kubelet's own default.
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(1);
@@ -93,7 +93,7 @@ impl Host {
         Fut: Future<Output = Result<App, E>>,
         E: Into<BoxError>,
     {
-        let environment = Environment::read();
+        let environment = Environment::read().below(&sources.set);
         if command == Command::Run {
             return lifecycle::run(self, &environment, sources, app);
         }
@@ -102,8 +102,17 @@ impl Host {
             Err(errors) => return self.refuse(&errors),
         };
         match command {
-            Command::Run | Command::Config { what: Config::Check } => Exit::Clean,
-            Command::Config { what: Config::Show } => print(tree.show().hiding(&loaded.secrets)),
+            Command::Run => Exit::Clean,
+            Command::Config { what } => {
+                for warning in &loaded.warnings {
+                    self.complain(format_args!("warning: {warning}"));
+                }
+                match what {
+                    Config::Show => self.print(tree.show().hiding(&loaded.secrets)),
+                    Config::Check => otlp::check(&loaded.settings, &environment)
+                        .map_or_else(|error| self.fail(&error), |()| Exit::Clean),
+                }
+            }
             Command::Health { probe } => self.health(&loaded.settings, probe),
             Command::Version => self.version(&loaded.settings),
         }
@@ -116,14 +125,19 @@ impl Host {
         let extra = |what: &str, value: Option<&str>| {
             value.map(|value| format!(" {what} {value}")).unwrap_or_default()
         };
-        print(format_args!("{} {version}{}{}", identity.name, extra("commit", commit), extra("built", time)))
+        self.print(format_args!(
+            "{} {version}{}{}",
+            identity.name,
+            extra("commit", commit),
+            extra("built", time)
+        ))
     }
 
     /// Asks the running service. Blocking and without a runtime: a probe that execs this has a millisecond's worth of
     /// patience with it.
     fn health(&self, settings: &Settings, probe: Probe) -> Exit {
         match ask(&settings.admin.host, settings.admin.port, probe.path()) {
-            Ok((200, body)) => print(body),
+            Ok((200, body)) => self.print(body),
             Ok((status, body)) => {
                 self.complain(format_args!("{} answered {status}: {body}", probe.path()));
                 Exit::App
@@ -147,6 +161,18 @@ impl Host {
         error.exit()
     }
 
+    fn print(&self, what: impl Display) -> Exit {
+        let mut stdout = std::io::stdout();
+        match writeln!(stdout, "{}", what.to_string().trim_end()).and_then(|()| stdout.flush()) {
+            // Whoever closed standard output early, `head` for one, has read what it wanted.
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+                self.complain(format_args!("failed to write to standard output: {error}"));
+                Exit::App
+            }
+            _ => Exit::Clean,
+        }
+    }
+
     fn complain(&self, what: impl Display) {
         let name = self.build.name.unwrap_or("prodkit");
         // Standard error may be closed; there is nobody left to tell.
@@ -154,29 +180,56 @@ impl Host {
     }
 }
 
-fn print(what: impl Display) -> Exit {
-    // Whoever closed standard output early, `head` for one, has read what it wanted.
-    let _ = writeln!(std::io::stdout(), "{}", what.to_string().trim_end());
-    Exit::Clean
-}
-
 /// One GET to the admin port of this machine; status and body.
 fn ask(host: &str, port: u16, path: &str) -> std::io::Result<(u16, String)> {
-    let address = match host.parse() {
-        // "every address" is where a server listens, not where a client connects
-        Ok(IpAddr::V4(ip)) if ip.is_unspecified() => SocketAddr::from(([127, 0, 0, 1], port)),
-        Ok(IpAddr::V6(ip)) if ip.is_unspecified() => SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], port)),
-        Ok(ip) => SocketAddr::from((ip, port)),
-        Err(_) => (host, port).to_socket_addrs()?.next().ok_or(std::io::ErrorKind::NotFound)?,
-    };
-    let mut stream = TcpStream::connect_timeout(&address, HEALTH_TIMEOUT)?;
+    let (address, mut stream) = connect(host, port)?;
     stream.set_read_timeout(Some(HEALTH_TIMEOUT))?;
     stream.write_all(
         format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n").as_bytes(),
     )?;
     let mut answer = String::new();
     stream.take(64 << 10).read_to_string(&mut answer)?;
-    let (head, body) = answer.split_once("\r\n\r\n").ok_or(std::io::ErrorKind::InvalidData)?;
+    let (head, body) = answer.split_once("\r\n\r\n").ok_or(ErrorKind::InvalidData)?;
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
-    Ok((status.ok_or(std::io::ErrorKind::InvalidData)?, body.to_owned()))
+    Ok((status.ok_or(ErrorKind::InvalidData)?, body.to_owned()))
+}
+
+/// To where the server listens: it takes the first address of a name that can be bound, so any of them may be it.
+fn connect(host: &str, port: u16) -> std::io::Result<(SocketAddr, TcpStream)> {
+    let name = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    let local = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+    let addresses: Vec<_> = match name.parse::<IpAddr>() {
+        // "every address" is where a server listens, not where a client connects; `::` may have become `0.0.0.0`
+        Ok(ip) if ip.is_unspecified() => local.map(|ip| SocketAddr::new(ip, port)).into(),
+        Ok(ip) => vec![SocketAddr::new(ip, port)],
+        Err(_) => (name, port).to_socket_addrs()?.collect(),
+    };
+    let mut failure = ErrorKind::NotFound.into();
+    for address in addresses {
+        match TcpStream::connect_timeout(&address, HEALTH_TIMEOUT) {
+            Ok(stream) => return Ok((address, stream)),
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    #[test]
+    fn the_health_command_finds_the_server_wherever_its_host_lets_it_listen() {
+        let v4 = TcpListener::bind("127.0.0.1:0").unwrap();
+        for host in ["0.0.0.0", "127.0.0.1", "localhost", "::", "[::]"] {
+            assert!(connect(host, v4.local_addr().unwrap().port()).is_ok(), "{host}");
+        }
+        // not every machine has IPv6
+        if let Ok(v6) = TcpListener::bind("[::1]:0") {
+            for host in ["::1", "[::1]", "::"] {
+                assert!(connect(host, v6.local_addr().unwrap().port()).is_ok(), "{host}");
+            }
+        }
+    }
 }

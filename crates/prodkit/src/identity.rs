@@ -19,7 +19,8 @@ impl Identity {
     /// Settings (which hold `OTEL_SERVICE_NAME` already) before the build before the executable's name.
     pub(crate) fn new(build: Build, service: &Service, executable: Option<&Path>) -> Self {
         let executable = executable.and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
-        let name = service.name.clone().or_else(|| build.name.map(str::to_owned)).or(executable);
+        let configured = service.name.clone().filter(|name| !name.trim().is_empty());
+        let name = configured.or_else(|| build.name.map(str::to_owned)).or(executable);
         Self {
             name: name.unwrap_or_else(|| "unknown_service".to_owned()),
             version: service.version.clone().or_else(|| build.version.map(str::to_owned)),
@@ -54,6 +55,7 @@ mod tests {
         let build = Build::new("crate", "1.0.0");
         assert_eq!(name(build, Some("configured"), Some("/bin/exe")), "configured");
         assert_eq!(name(build, None, Some("/bin/exe")), "crate");
+        assert_eq!(name(build, Some(" "), Some("/bin/exe")), "crate", "an empty name is none");
         assert_eq!(name(Build::unknown(), None, Some("/bin/exe")), "exe");
         assert_eq!(name(Build::unknown(), None, None), "unknown_service");
     }

@@ -165,6 +165,7 @@ mod context;
 mod environment;
 mod error;
 mod exit;
+mod filter;
 mod front;
 mod gauges;
 mod globals;

@@ -114,7 +114,7 @@ where
     let (trigger, stop) = channel();
     let health = Health::new(health_settings(settings, identity), std::time::Instant::now());
     let heartbeat = Heartbeat::default();
-    let gauges = Arc::new(Gauges::new(&telemetry.metrics, limits));
+    let gauges = Arc::new(Gauges::new(telemetry, limits));
     let admin = Admin::start(
         caught,
         &settings.admin,

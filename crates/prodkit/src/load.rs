@@ -8,7 +8,7 @@ use crate::environment::Environment;
 use crate::settings::{self, SECTIONS, Settings};
 
 /// The one generic prefix; `APP__DATABASE__HOST` is `database.host`.
-const PREFIX: &str = "APP__";
+pub(crate) const PREFIX: &str = "APP__";
 
 /// Variables with a meaning of their own, later ones winning.
 const WELL_KNOWN: &[(&str, &str)] = &[
@@ -19,7 +19,6 @@ const WELL_KNOWN: &[(&str, &str)] = &[
     ("APP_ENV", "service.environment"),
     ("OTEL_SERVICE_NAME", "service.name"),
     ("OTEL_EXPORTER_OTLP_ENDPOINT", "otlp.endpoint"),
-    ("OTEL_EXPORTER_OTLP_PROTOCOL", "otlp.protocol"),
 ];
 
 /// What was loaded, and what keeps it up to date.

@@ -26,24 +26,42 @@ pub(crate) fn refuse(
     }
 }
 
+#[cfg(not(feature = "otlp"))]
+pub(crate) fn check(settings: &Settings, environment: &Environment) -> Result<(), StartError> {
+    refuse(settings, environment, &mut Vec::new())
+}
+
 #[cfg(feature = "otlp")]
-pub(crate) use enabled::{server_span, start};
+pub(crate) use enabled::{check, server_span, start};
 
 #[cfg(feature = "otlp")]
 mod enabled {
+    use std::sync::Arc;
     use std::time::Duration;
 
     use http::{Method, Version};
     use prodkit_http::{Exchange, Outcome};
     use prodkit_metrics::Recorder;
-    use prodkit_otlp::{Attributes, Otlp, Protocol, Resource, Span, SpanKind, Status, Value};
+    use prodkit_otlp::{Attributes, Headers, Otlp, Protocol, Resource, Span, SpanKind, Status, Value};
 
     use super::{Environment, Settings, StartError};
     use crate::identity::Identity;
     use crate::settings::OtlpProtocol;
 
-    /// Variables that are settings already, so that `--set` wins over them.
+    /// Variables that are settings already.
     const SETTINGS: &[&str] = &["OTEL_SERVICE_NAME", "OTEL_EXPORTER_OTLP_ENDPOINT"];
+
+    /// Variables, and the settings that say the same: a flag wins over the variable, and the variable over a file.
+    const SAME: &[(&str, &str)] = &[
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "otlp.protocol"),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "otlp.timeout"),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "otlp.metric_interval"),
+        ("OTEL_TRACES_SAMPLER", "otlp.sampling_ratio"),
+        ("OTEL_TRACES_SAMPLER_ARG", "otlp.sampling_ratio"),
+        ("OTEL_TRACES_EXPORTER", "otlp.traces"),
+        ("OTEL_METRICS_EXPORTER", "otlp.metrics"),
+        ("OTEL_LOGS_EXPORTER", "otlp.logs"),
+    ];
 
     /// `None` where there is no endpoint.
     pub(crate) fn start(
@@ -52,21 +70,26 @@ mod enabled {
         environment: &Environment,
         metrics: &Recorder,
         warnings: &mut Vec<String>,
-    ) -> Result<Option<Otlp>, StartError> {
-        let variable = |name: &str| {
-            let is_setting = SETTINGS.contains(&name);
-            if is_setting { None } else { environment.get(name).map(str::to_owned) }
-        };
-        let (exporting, unusable) = prodkit_otlp::Settings::from_env(exporting(settings)?, variable);
+    ) -> Result<Option<Arc<Otlp>>, StartError> {
+        let (exporting, unusable) = with_variables(exporting(settings)?, settings, environment)?;
         let (resource, more) = Resource::detect(|name| environment.get(name).map(str::to_owned));
         warnings.extend(unusable.iter().chain(&more).map(ToString::to_string));
         if !exporting.is_on() {
             return Ok(None);
         }
         let metrics = exporting.metrics.enabled.then(|| metrics.clone());
-        let otlp = prodkit_otlp::start(exporting, described(resource, identity), metrics);
+        let otlp = prodkit_otlp::start(exporting, described(resource, identity, environment), metrics);
         let otlp = otlp.map_err(|error| StartError::setting("otlp", error))?;
-        Ok(Some(otlp))
+        Ok(Some(Arc::new(otlp)))
+    }
+
+    /// What [`start`] would refuse.
+    pub(crate) fn check(settings: &Settings, environment: &Environment) -> Result<(), StartError> {
+        let (exporting, _) = with_variables(exporting(settings)?, settings, environment)?;
+        if !exporting.is_on() {
+            return Ok(());
+        }
+        exporting.check().map_err(|error| StartError::setting("otlp", error))
     }
 
     fn exporting(settings: &Settings) -> Result<prodkit_otlp::Settings, StartError> {
@@ -77,12 +100,7 @@ mod enabled {
             OtlpProtocol::HttpProtobuf => Protocol::HttpProtobuf,
             OtlpProtocol::Grpc => Protocol::Grpc,
         });
-        for (name, value) in &ours.headers {
-            theirs.headers = theirs
-                .headers
-                .with(name, value)
-                .map_err(|error| StartError::setting("otlp.headers", error))?;
-        }
+        theirs.headers = with_headers(theirs.headers, &ours.headers)?;
         theirs.timeout = ours.timeout;
         theirs.retry.enabled = ours.retry.enabled;
         theirs.retry.max_elapsed_time = ours.retry.max_elapsed_time;
@@ -94,15 +112,53 @@ mod enabled {
         Ok(theirs)
     }
 
-    /// The name is always ours; the rest stays as it was detected, where it was.
-    fn described(resource: Resource, identity: &Identity) -> Resource {
+    /// Lays the variables of the specification over what files say, and under what flags say.
+    fn with_variables(
+        exporting: prodkit_otlp::Settings,
+        settings: &Settings,
+        environment: &Environment,
+    ) -> Result<(prodkit_otlp::Settings, Vec<prodkit_otlp::Warning>), StartError> {
+        let outranked = |name: &str| {
+            SETTINGS.contains(&name)
+                || SAME.iter().any(|(variable, path)| *variable == name && environment.outranks(path))
+        };
+        let variable = |name: &str| {
+            if outranked(name) { None } else { environment.get(name).map(str::to_owned) }
+        };
+        let (mut exporting, unusable) = prodkit_otlp::Settings::from_env(exporting, variable);
+        // an endpoint for one signal turns that signal on
+        let ours = &settings.otlp;
+        for (signal, path, on) in [
+            (&mut exporting.traces, "otlp.traces", ours.traces),
+            (&mut exporting.metrics, "otlp.metrics", ours.metrics),
+            (&mut exporting.logs, "otlp.logs", ours.logs),
+        ] {
+            signal.enabled &= on || !environment.outranks(path);
+        }
+        let flagged = |(name, _): &(&String, &String)| environment.outranks(&format!("otlp.headers.{name}"));
+        exporting.headers = with_headers(exporting.headers, ours.headers.iter().filter(flagged))?;
+        Ok((exporting, unusable))
+    }
+
+    fn with_headers<'a>(
+        headers: Headers,
+        more: impl IntoIterator<Item = (&'a String, &'a String)>,
+    ) -> Result<Headers, StartError> {
+        more.into_iter().try_fold(headers, |headers, (name, value)| {
+            headers.with(name, value).map_err(|error| StartError::setting("otlp.headers", error))
+        })
+    }
+
+    /// The name is always ours; the rest stays as it was detected, where it was and no flag says otherwise.
+    fn described(resource: Resource, identity: &Identity, environment: &Environment) -> Resource {
         let known = [
-            ("service.version", &identity.version),
-            ("service.namespace", &identity.namespace),
-            ("deployment.environment.name", &identity.environment),
+            ("service.version", "service.version", &identity.version),
+            ("service.namespace", "service.namespace", &identity.namespace),
+            ("deployment.environment.name", "service.environment", &identity.environment),
         ];
         let resource = resource.with("service.name", identity.name.clone());
-        known.into_iter().fold(resource, |resource, (key, value)| match value {
+        known.into_iter().fold(resource, |resource, (key, path, value)| match value {
+            Some(value) if environment.outranks(path) => resource.with(key, value.clone()),
             Some(value) => resource.or(key, value.clone()),
             None => resource,
         })
@@ -174,6 +230,71 @@ mod enabled {
             Version::HTTP_11 => Some("1.1"),
             Version::HTTP_2 => Some("2"),
             _ => None,
+        }
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+        use crate::cli::Sources;
+        use crate::load;
+
+        /// What comes of these flags and variables over `otlp.timeout: 1s`.
+        fn read(flags: &[&str], variables: &[(&str, &str)]) -> (prodkit_otlp::Settings, Vec<String>) {
+            let flags = ["otlp.retry.enabled=false"].iter().chain(flags).map(|flag| (*flag).to_owned());
+            let sources = Sources { set: flags.collect(), ..Sources::default() };
+            let environment = Environment::from_iter(variables.iter().copied()).below(&sources.set);
+            let (_, loaded) = load::both::<crate::NoConfig>(&sources, &environment).unwrap();
+            let from_file = exporting(&loaded.settings).unwrap();
+            let (settings, warnings) = with_variables(from_file, &loaded.settings, &environment).unwrap();
+            (settings, warnings.iter().map(|warning| warning.variable().to_owned()).collect())
+        }
+
+        #[test]
+        fn a_flag_wins_over_the_variable_that_says_the_same() {
+            let seconds = Duration::from_secs;
+            let variables = [
+                ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
+                ("OTEL_EXPORTER_OTLP_TIMEOUT", "2000"),
+                ("OTEL_METRIC_EXPORT_INTERVAL", "2000"),
+                ("OTEL_TRACES_SAMPLER", "parentbased_traceidratio"),
+                ("OTEL_TRACES_SAMPLER_ARG", "0.2"),
+                ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "http://localhost:1"),
+                ("OTEL_EXPORTER_OTLP_HEADERS", "a=variable,b=variable"),
+            ];
+            let (said, _) = read(&[], &variables);
+            assert_eq!((said.timeout, said.metric_interval), (seconds(2), seconds(2)));
+            assert_eq!((said.protocol, said.logs.enabled), (Some(Protocol::HttpProtobuf), true));
+            assert!((said.sampling.ratio - 0.2).abs() < f64::EPSILON);
+
+            let flags = [
+                "otlp.protocol=grpc",
+                "otlp.timeout=3s",
+                "otlp.metric_interval=3s",
+                "otlp.sampling_ratio=0.3",
+                "otlp.logs=false",
+                "otlp.headers.a=flag",
+            ];
+            let (said, _) = read(&flags, &variables);
+            assert_eq!((said.timeout, said.metric_interval), (seconds(3), seconds(3)));
+            assert_eq!((said.protocol, said.logs.enabled), (Some(Protocol::Grpc), false));
+            assert!((said.sampling.ratio - 0.3).abs() < f64::EPSILON);
+            let headers = Headers::parse("a=flag,b=variable").unwrap();
+            assert_eq!(said.headers, headers, "the variable's own stay");
+
+            let (said, _) =
+                read(&[], &[("APP__OTLP__TIMEOUT", "4s"), ("OTEL_EXPORTER_OTLP_TIMEOUT", "2000")]);
+            assert_eq!(said.timeout, seconds(4), "as does the variable with the generic prefix");
+        }
+
+        #[test]
+        fn a_variable_that_cannot_be_used_is_a_warning_by_name() {
+            for variable in
+                ["OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TIMEOUT", "OTEL_TRACES_SAMPLER"]
+            {
+                let (said, warnings) = read(&[], &[(variable, "nonsense")]);
+                assert_eq!((said.timeout, warnings), (Duration::from_secs(10), vec![variable.to_owned()]));
+            }
         }
     }
 }

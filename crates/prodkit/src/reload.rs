@@ -202,7 +202,7 @@ impl Sinks {
         Self {
             log: telemetry.log.clone(),
             #[cfg(feature = "otlp")]
-            sampler: telemetry.otlp.as_ref().map(prodkit_otlp::Otlp::sampler),
+            sampler: telemetry.otlp.as_deref().map(prodkit_otlp::Otlp::sampler),
         }
     }
 

@@ -1,14 +1,18 @@
 //! The sections of the configuration that belong to prodkit. Every key has a default that boots, and takes effect.
 
+mod checked;
+
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use prodkit_config::{Bytes, duration};
 use prodkit_live::Live;
-use prodkit_log::{Filter, LevelFilter};
+use prodkit_log::Filter;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
+
+use crate::filter;
 
 /// The top-level names an app's own configuration may not take, unless it declares the section itself.
 pub(crate) const SECTIONS: &[&str] = &[
@@ -49,22 +53,22 @@ pub(crate) struct Server {
     pub(crate) host: String,
     pub(crate) port: u16,
     /// From the first byte of a request to the start of its response.
-    #[serde(with = "duration")]
+    #[serde(deserialize_with = "checked::limit")]
     pub(crate) timeout: Duration,
     /// For a connection to send its first byte.
-    #[serde(with = "duration")]
+    #[serde(deserialize_with = "checked::limit")]
     pub(crate) first_byte_timeout: Duration,
     /// For the whole head of a request.
-    #[serde(with = "duration")]
+    #[serde(deserialize_with = "checked::limit")]
     pub(crate) header_timeout: Duration,
     /// For a request's body.
-    #[serde(with = "duration")]
+    #[serde(deserialize_with = "checked::limit")]
     pub(crate) read_timeout: Duration,
     /// For a client to take what was written.
-    #[serde(with = "duration")]
+    #[serde(deserialize_with = "checked::limit")]
     pub(crate) write_timeout: Duration,
     /// Between two requests of one connection.
-    #[serde(with = "duration")]
+    #[serde(deserialize_with = "checked::limit")]
     pub(crate) idle_timeout: Duration,
     pub(crate) max_header_size: Bytes,
     pub(crate) max_body_size: Bytes,
@@ -142,11 +146,11 @@ impl TryFrom<String> for Token {
 #[serde(default)]
 pub(crate) struct Health {
     /// Without progress of the main runtime for so long, liveness fails.
-    #[serde(with = "duration")]
+    #[serde(deserialize_with = "checked::stall")]
     pub(crate) stall: Duration,
-    #[serde(with = "duration")]
+    #[serde(deserialize_with = "checked::limit")]
     pub(crate) period: Duration,
-    #[serde(with = "duration")]
+    #[serde(deserialize_with = "checked::limit")]
     pub(crate) timeout: Duration,
     /// Failures in a row before a good check is bad.
     pub(crate) unhealthy_after: u32,
@@ -197,7 +201,7 @@ pub(crate) struct Log {
 impl Default for Log {
     fn default() -> Self {
         Self {
-            level: Live::fixed(LogLevel(Filter::new(LevelFilter::INFO))),
+            level: Live::fixed(LogLevel(filter::standard())),
             format: LogFormat::default(),
             max_line: Bytes::new(16_000),
             buffer: Bytes::mebi(8),
@@ -214,7 +218,7 @@ impl TryFrom<String> for LogLevel {
     type Error = prodkit_log::Error;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse().map(Self)
+        filter::parse(&text).map(Self)
     }
 }
 
@@ -236,7 +240,7 @@ pub(crate) struct Otlp {
     pub(crate) protocol: Option<OtlpProtocol>,
     pub(crate) headers: BTreeMap<String, String>,
     /// For one export, its retries included; cut by the budget at exit.
-    #[serde(with = "duration")]
+    #[serde(deserialize_with = "checked::limit")]
     pub(crate) timeout: Duration,
     pub(crate) retry: OtlpRetry,
     pub(crate) traces: bool,
@@ -245,7 +249,7 @@ pub(crate) struct Otlp {
     pub(crate) logs: bool,
     /// The share of new traces to sample, 0 to 1. Moves.
     pub(crate) sampling_ratio: Live<SamplingRatio>,
-    #[serde(with = "duration")]
+    #[serde(deserialize_with = "checked::limit")]
     pub(crate) metric_interval: Duration,
 }
 
@@ -321,10 +325,10 @@ pub(crate) struct Config {
     /// What moves follows the sources; if not, everything waits for a restart.
     pub(crate) reload: bool,
     /// How often the sources are looked at without being told of a change.
-    #[serde(with = "duration")]
+    #[serde(deserialize_with = "checked::limit")]
     pub(crate) poll: Duration,
     /// For everything that follows from a new configuration to be built and verified.
-    #[serde(with = "duration")]
+    #[serde(deserialize_with = "checked::limit")]
     pub(crate) prepare_timeout: Duration,
     /// A new configuration is taken back when this long after it 1 % of at least 50 requests fail, twice as many as
     /// before, or a critical check that was good turns bad. Off by default.
@@ -347,6 +351,7 @@ impl Default for Config {
 #[serde(default)]
 pub(crate) struct Runtime {
     /// Worker threads; by default the CPU limit rounded up.
+    #[serde(deserialize_with = "checked::workers")]
     pub(crate) workers: Option<NonZeroUsize>,
 }
 

@@ -18,7 +18,7 @@ pub(crate) struct Telemetry {
     pub(crate) log: Log,
     pub(crate) metrics: Recorder,
     #[cfg(feature = "otlp")]
-    pub(crate) otlp: Option<prodkit_otlp::Otlp>,
+    pub(crate) otlp: Option<std::sync::Arc<prodkit_otlp::Otlp>>,
     /// What there was to say before there was a log.
     pub(crate) warnings: Vec<String>,
 }

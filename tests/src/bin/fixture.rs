@@ -62,6 +62,8 @@ enum Way {
     CheckPanics,
     /// An optional check is never good.
     OptionalCheckFails,
+    /// A hook closes what a check needs, and takes its time.
+    HookClosesChecked,
     /// Two checks of one name.
     CheckTwice,
 }
@@ -129,6 +131,17 @@ async fn app(cx: Context<Config>) -> Result<App, BoxError> {
             Way::OptionalCheckFails => {
                 app.check_with("failing", prodkit::health::Check::optional(), async || {
                     Err::<(), _>("no luck")
+                })
+            }
+            Way::HookClosesChecked => {
+                let closed = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+                let close = std::sync::Arc::clone(&closed);
+                app.on_shutdown("closing-hook", async move || {
+                    close.store(true, std::sync::atomic::Ordering::Relaxed);
+                    tokio::time::sleep(Duration::from_millis(500)).await;
+                })
+                .check("closed", async move || {
+                    if closed.load(std::sync::atomic::Ordering::Relaxed) { Err("closed") } else { Ok(()) }
                 })
             }
             Way::CheckTwice => app

@@ -32,7 +32,7 @@ impl Headers {
         Ok(Self(headers))
     }
 
-    /// Adds a header.
+    /// Sets a header, in place of one of that name.
     ///
     /// # Errors
     ///
@@ -40,7 +40,7 @@ impl Headers {
     pub fn with(mut self, name: &str, value: &str) -> Result<Self, InvalidHeader> {
         let position = self.0.len() + 1;
         let (name, value) = header(name, value).ok_or(InvalidHeader { position })?;
-        self.0.append(name, value);
+        self.0.insert(name, value);
         Ok(self)
     }
 

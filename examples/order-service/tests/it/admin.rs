@@ -39,6 +39,7 @@ fn metrics_count_requests_orders_and_the_process() {
         "process_resident_memory_bytes ",
         "process_cpu_seconds_total ",
         "prodkit_build_info{",
+        r#"prodkit_log_lines_total{outcome="dropped"} 0"#,
     ] {
         assert!(text.contains(expected), "{expected} is not in\n{text}");
     }
