@@ -29,6 +29,10 @@ impl Environment {
 
     /// Whether a flag or the variable with the generic prefix sets this path or something beneath it: then a variable of
     /// its own that says the same, such as `OTEL_EXPORTER_OTLP_TIMEOUT`, is outranked.
+    #[cfg_attr(
+        all(not(feature = "otlp"), not(test)),
+        expect(dead_code, reason = "only OTLP has such variables")
+    )]
     pub(crate) fn outranks(&self, path: &str) -> bool {
         let starts = |text: &str, with: &str, then: &str| {
             text.strip_prefix(with).is_some_and(|rest| rest.is_empty() || rest.starts_with(then))
@@ -82,7 +86,7 @@ fn without_service_links(mut variables: BTreeMap<String, String>) -> BTreeMap<St
             |rest: &str| rest == "_PORT" || rest.starts_with("_PORT_") || rest.starts_with("_SERVICE_");
         let of_a_service =
             services.iter().any(|service| name.strip_prefix(service.as_str()).is_some_and(told));
-        !of_a_service && !(name == "PORT" && is_link(value))
+        !(of_a_service || name == "PORT" && is_link(value))
     });
     variables
 }

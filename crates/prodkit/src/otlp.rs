@@ -32,7 +32,7 @@ pub(crate) fn check(settings: &Settings, environment: &Environment) -> Result<()
 }
 
 #[cfg(feature = "otlp")]
-pub(crate) use enabled::{check, server_span, start};
+pub(crate) use enabled::{check, ratio_moves, server_span, start};
 
 #[cfg(feature = "otlp")]
 mod enabled {
@@ -81,6 +81,11 @@ mod enabled {
         let otlp = prodkit_otlp::start(exporting, described(resource, identity, environment), metrics);
         let otlp = otlp.map_err(|error| StartError::setting("otlp", error))?;
         Ok(Some(Arc::new(otlp)))
+    }
+
+    /// Whether the sampling ratio is the setting's, which moves, or that of a variable, which does not.
+    pub(crate) fn ratio_moves(environment: &Environment) -> bool {
+        environment.get("OTEL_TRACES_SAMPLER").is_none() || environment.outranks("otlp.sampling_ratio")
     }
 
     /// What [`start`] would refuse.
@@ -285,6 +290,15 @@ mod enabled {
             let (said, _) =
                 read(&[], &[("APP__OTLP__TIMEOUT", "4s"), ("OTEL_EXPORTER_OTLP_TIMEOUT", "2000")]);
             assert_eq!(said.timeout, seconds(4), "as does the variable with the generic prefix");
+        }
+
+        #[test]
+        fn a_ratio_from_the_environment_is_not_moved_by_a_file() {
+            let sampler = ("OTEL_TRACES_SAMPLER", "always_on");
+            assert!(ratio_moves(&Environment::default()));
+            assert!(!ratio_moves(&Environment::from_iter([sampler])));
+            let flag = ["otlp.sampling_ratio=0.5".to_owned()];
+            assert!(ratio_moves(&Environment::from_iter([sampler]).below(&flag)));
         }
 
         #[test]

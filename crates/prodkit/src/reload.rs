@@ -202,7 +202,11 @@ impl Sinks {
         Self {
             log: telemetry.log.clone(),
             #[cfg(feature = "otlp")]
-            sampler: telemetry.otlp.as_deref().map(prodkit_otlp::Otlp::sampler),
+            sampler: telemetry
+                .otlp
+                .as_deref()
+                .filter(|_| telemetry.ratio_moves)
+                .map(prodkit_otlp::Otlp::sampler),
         }
     }
 

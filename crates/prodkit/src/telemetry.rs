@@ -19,6 +19,9 @@ pub(crate) struct Telemetry {
     pub(crate) metrics: Recorder,
     #[cfg(feature = "otlp")]
     pub(crate) otlp: Option<std::sync::Arc<prodkit_otlp::Otlp>>,
+    /// Whether the sampling ratio follows the settings.
+    #[cfg(feature = "otlp")]
+    pub(crate) ratio_moves: bool,
     /// What there was to say before there was a log.
     pub(crate) warnings: Vec<String>,
 }
@@ -43,6 +46,8 @@ impl Telemetry {
             metrics,
             #[cfg(feature = "otlp")]
             otlp,
+            #[cfg(feature = "otlp")]
+            ratio_moves: crate::otlp::ratio_moves(environment),
             warnings,
         };
         telemetry.describe(identity);
