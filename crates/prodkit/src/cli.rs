@@ -89,6 +89,12 @@ pub(crate) enum Config {
     Check,
     /// Print every value that is set and where it was set
     Show,
+    /// Print a file with every key, what it means and its default; it loads as it is
+    #[cfg(feature = "schema")]
+    Sample,
+    /// Print the JSON Schema of the file, for editors and CI
+    #[cfg(feature = "schema")]
+    Schema,
 }
 
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
