@@ -187,6 +187,13 @@ mod tests {
     }
 
     #[test]
+    fn what_a_file_may_say_is_asked_for_where_the_feature_is() {
+        for line in ["config sample", "config schema"] {
+            assert_eq!(parse(line).is_ok(), cfg!(feature = "schema"), "{line}");
+        }
+    }
+
+    #[test]
     fn nonsense_is_a_usage_error_and_help_is_not() {
         for line in ["--nonsense", "health maybe", "config", "version extra"] {
             assert_eq!(parse(line).unwrap_err(), Exit::Usage, "{line}");
