@@ -48,6 +48,12 @@ pub(crate) fn read(text: &str) -> Result<Duration, String> {
     })
 }
 
+/// For `#[schemars(schema_with)]`: text such as `30s`, or 0. Feature `schema`.
+#[cfg(feature = "schema")]
+pub fn schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    crate::schema::duration()
+}
+
 pub(crate) const EXPECTED: &str = "a duration such as `30s`, `1m 30s` or `500ms`";
 
 struct Text(Duration);

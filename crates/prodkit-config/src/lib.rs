@@ -123,6 +123,11 @@
 //! (`password`, `token`, `api_key`, …), the user and password of a URL, a value read through [`SECRET_NAME`], or a
 //! value under a key no type knows.
 //!
+//! # Features
+//!
+//! - `schema`: [`Bytes`] and [`Live`](prodkit_live::Live) are `schemars::JsonSchema`, and `duration::schema` is how
+//!   durations are written.
+//!
 //! # When not to use it
 //!
 //! For your users' data: strictness and bounds are those of a service's configuration. For settings that programs
@@ -140,6 +145,8 @@ mod parse;
 mod path;
 mod reload;
 mod scalar;
+#[cfg(feature = "schema")]
+mod schema;
 mod secrecy;
 mod source;
 mod tree;

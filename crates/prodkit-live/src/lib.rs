@@ -65,6 +65,7 @@
 //! # Features
 //!
 //! - `serde`: `Deserialize` and `Serialize`, transparent; and `registry`, for deserializers that can reload.
+//! - `schema`: `schemars::JsonSchema`, transparent.
 
 mod cell;
 mod change;
@@ -76,6 +77,8 @@ mod reader;
 #[cfg(feature = "serde")]
 pub mod registry;
 mod rejected;
+#[cfg(feature = "schema")]
+mod schema;
 #[cfg(feature = "serde")]
 mod serde;
 mod slot;

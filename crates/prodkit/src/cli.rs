@@ -89,6 +89,12 @@ pub(crate) enum Config {
     Check,
     /// Print every value that is set and where it was set
     Show,
+    /// Print a file with every key, what it means and its default; it loads as it is
+    #[cfg(feature = "schema")]
+    Sample,
+    /// Print the JSON Schema of the file, for editors and CI
+    #[cfg(feature = "schema")]
+    Schema,
 }
 
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
@@ -178,6 +184,13 @@ mod tests {
     fn readiness_is_what_health_asks_for() {
         assert_eq!(parse("health").unwrap().1, Command::Health { probe: Probe::Ready });
         assert_eq!(parse("health live").unwrap().1, Command::Health { probe: Probe::Live });
+    }
+
+    #[test]
+    fn what_a_file_may_say_is_asked_for_where_the_feature_is() {
+        for line in ["config sample", "config schema"] {
+            assert_eq!(parse(line).is_ok(), cfg!(feature = "schema"), "{line}");
+        }
     }
 
     #[test]

@@ -24,6 +24,7 @@ pub struct Context<C = NoConfig> {
 
 /// The configuration of an app that has none: every top-level key that is not prodkit's own is an error.
 #[derive(Debug, Default, serde::Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct NoConfig {}
 

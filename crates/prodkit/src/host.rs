@@ -55,12 +55,19 @@ where
 pub struct Host {
     pub(crate) build: Build,
     pub(crate) buckets: Vec<(&'static str, &'static [f64])>,
+    #[cfg(feature = "schema")]
+    described: Option<crate::schema::Described>,
 }
 
 impl Host {
     /// A host for this build; see [`build!`](crate::build!).
     pub const fn new(build: Build) -> Self {
-        Self { build, buckets: Vec::new() }
+        Self {
+            build,
+            buckets: Vec::new(),
+            #[cfg(feature = "schema")]
+            described: None,
+        }
     }
 
     /// The bucket bounds of the histogram `name`; others have 0.001 0.005 0.01 0.05 0.1 0.5 1 5.
@@ -68,6 +75,41 @@ impl Host {
     /// Bounds that are not finite and rising are an error at start.
     pub fn buckets(mut self, name: &'static str, bounds: &'static [f64]) -> Self {
         self.buckets.push((name, bounds));
+        self
+    }
+
+    /// Describes the app's own configuration, so that `config sample` and `config schema` show all of the file. Feature
+    /// `schema`.
+    ///
+    /// The doc comment of a field is what the operator reads. Its default is known where the type implements
+    /// `Serialize`; what is required takes its value from `#[schemars(example = …)]`, or else a plain one of its type. A
+    /// field with `#[serde(with = "duration")]` needs `#[schemars(with = "Duration")]` beside it; one of type `Duration`
+    /// needs neither.
+    ///
+    /// ```no_run
+    /// use prodkit::{App, BoxError, Context, Host};
+    ///
+    /// #[derive(Default, serde::Deserialize, serde::Serialize, schemars::JsonSchema)]
+    /// #[serde(default)]
+    /// struct Config {
+    ///     /// What to say. Default: nothing.
+    ///     greeting: String,
+    /// }
+    ///
+    /// async fn app(_: Context<Config>) -> Result<App, BoxError> {
+    ///     Ok(App::new())
+    /// }
+    ///
+    /// fn main() -> std::process::ExitCode {
+    ///     Host::new(prodkit::build!()).schema::<Config>().run(app)
+    /// }
+    /// ```
+    ///
+    /// Without it the two commands show the sections of prodkit only, and say so. If `C` is not what the app takes, they
+    /// fail.
+    #[cfg(feature = "schema")]
+    pub fn schema<C: schemars::JsonSchema + 'static>(mut self) -> Self {
+        self.described = Some(crate::schema::Described::new::<C>());
         self
     }
 
@@ -94,8 +136,14 @@ impl Host {
         E: Into<BoxError>,
     {
         let environment = Environment::read().below(&sources.set);
-        if command == Command::Run {
-            return lifecycle::run(self, &environment, sources, app);
+        match command {
+            Command::Run => return lifecycle::run(self, &environment, sources, app),
+            // What a file may say has nothing to do with what it says now.
+            #[cfg(feature = "schema")]
+            Command::Config { what: what @ (Config::Sample | Config::Schema) } => {
+                return self.describe::<C>(what == Config::Sample);
+            }
+            _ => {}
         }
         let (tree, loaded) = match load::both::<C>(sources, &environment) {
             Ok(both) => both,
@@ -109,12 +157,34 @@ impl Host {
                 }
                 match what {
                     Config::Show => self.print(tree.show().hiding(&loaded.secrets)),
+                    // Answered above.
+                    #[cfg(feature = "schema")]
+                    Config::Sample | Config::Schema => Exit::Clean,
                     Config::Check => otlp::check(&loaded.settings, &environment)
                         .map_or_else(|error| self.fail(&error), |()| Exit::Clean),
                 }
             }
             Command::Health { probe } => self.health(&loaded.settings, probe),
             Command::Version => self.version(&loaded.settings),
+        }
+    }
+
+    #[cfg(feature = "schema")]
+    fn describe<C: 'static>(&self, sample: bool) -> Exit {
+        let app = match crate::schema::Described::of_app::<C>(self.described) {
+            Ok(app) => app,
+            Err(error) => {
+                self.complain(error);
+                return Exit::App;
+            }
+        };
+        let executable = std::env::current_exe().ok();
+        let service = Identity::new(self.build, &Settings::default().service, executable.as_deref()).name;
+        let schema = crate::schema::file(&service, app);
+        if sample {
+            self.print(crate::sample::file(&service, &schema))
+        } else {
+            self.print(format_args!("{schema:#}"))
         }
     }
 

@@ -54,6 +54,7 @@
 //! Later ones win: defaults, then each `--config` file or directory (YAML, TOML, JSON), then the environment
 //! (`APP__DATABASE__HOST` is `database.host`), then each `--set key=value`. Unknown keys are errors, and all errors are
 //! reported at once, with file, line and column. `config check` does only that; `config show` prints what is set, and where.
+//! With the feature `schema`, `config sample` prints a file with every key, and `config schema` its JSON Schema.
 //!
 //! `--config` names a file that must be there: a person or a manifest has asked for it. The default command of an image
 //! says `--optional-config /etc/app/config.yaml` instead, which is nothing where no file is mounted, and which the arguments
@@ -150,6 +151,8 @@
 //!
 //! - `axum`: [`App::axum`], which knows its routes.
 //! - `otlp` (default): export over OTLP/HTTP. `otlp-grpc`: and over OTLP/gRPC.
+//! - `schema`: `Host::schema`, and the commands `config sample` and `config schema`. It turns on `serde_json`'s
+//!   `preserve_order`, so that keys stand where they are declared.
 //!
 //! # When not to use it
 //!
@@ -178,6 +181,10 @@ mod otlp;
 mod reload;
 mod report;
 mod requests;
+#[cfg(feature = "schema")]
+mod sample;
+#[cfg(feature = "schema")]
+mod schema;
 mod settings;
 mod shown;
 mod soak;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use prodkit_config::{Bytes, duration};
+use prodkit_config::Bytes;
 use prodkit_live::Live;
 use prodkit_log::Filter;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -21,6 +21,7 @@ pub(crate) const SECTIONS: &[&str] = &[
 ];
 
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(default)]
 pub(crate) struct Settings {
     pub(crate) service: Service,
@@ -35,47 +36,62 @@ pub(crate) struct Settings {
     pub(crate) runtime: Runtime,
 }
 
-/// Who this service is, in telemetry.
+/// Who this service is: in traces, metrics, logs over OTLP, and `prodkit_build_info`.
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(default)]
 pub(crate) struct Service {
+    /// Its name. Also `OTEL_SERVICE_NAME`. Default: that of the package, or else of the executable.
+    #[cfg_attr(feature = "schema", schemars(example = &"orders"))]
     pub(crate) name: Option<String>,
+    /// Its version. Default: that of the package.
+    #[cfg_attr(feature = "schema", schemars(example = &"1.2.3"))]
     pub(crate) version: Option<String>,
+    /// What it is a part of. Default: none.
+    #[cfg_attr(feature = "schema", schemars(example = &"shop"))]
     pub(crate) namespace: Option<String>,
-    /// `deployment.environment.name`.
+    /// Where it runs, in telemetry `deployment.environment.name`. Also `APP_ENV`. Default: none.
+    #[cfg_attr(feature = "schema", schemars(example = &"production"))]
     pub(crate) environment: Option<String>,
 }
 
-/// The main port.
+/// The main port, where the app serves.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(default)]
 pub(crate) struct Server {
+    /// The address to listen on; `"::"` answers IPv6 and IPv4. Default: every address of IPv4.
     pub(crate) host: String,
+    /// The port; 0 takes a free one. Also `PORT`. Default: 8080.
     pub(crate) port: u16,
-    /// From the first byte of a request to the start of its response.
+    /// From the head of a request to the head of its response; then 503. Also `HTTP_TIMEOUT`. Default: 30s.
     #[serde(deserialize_with = "checked::limit")]
     pub(crate) timeout: Duration,
-    /// For a connection to send its first byte.
+    /// For a new connection to send its first byte; then it is closed. Default: 10s.
     #[serde(deserialize_with = "checked::limit")]
     pub(crate) first_byte_timeout: Duration,
-    /// For the whole head of a request.
+    /// From the first byte of the head of a request to its last; then the connection is closed. Default: 10s.
     #[serde(deserialize_with = "checked::limit")]
     pub(crate) header_timeout: Duration,
-    /// For a request's body.
+    /// How long a request's body may keep the app waiting, in sum, a second more for each 4 KiB that arrive; then 408.
+    /// Default: 30s.
     #[serde(deserialize_with = "checked::limit")]
     pub(crate) read_timeout: Duration,
-    /// For a client to take what was written.
+    /// How long a client may take nothing of what is written to it; then it is cut. Default: 1m.
     #[serde(deserialize_with = "checked::limit")]
     pub(crate) write_timeout: Duration,
-    /// Between two requests of one connection.
+    /// Between two requests of a connection; longer than that of the load balancer in front. Default: 1m 15s.
     #[serde(deserialize_with = "checked::limit")]
     pub(crate) idle_timeout: Duration,
+    /// The head of a request; more is answered 431. Default: 32KiB.
     pub(crate) max_header_size: Bytes,
+    /// The body of a request; more is answered 413. Default: 2MiB.
     pub(crate) max_body_size: Bytes,
+    /// Connections served at a time; the next one waits, unanswered. Default: 10000.
     pub(crate) max_connections: NonZeroUsize,
-    /// Requests worked on at once; one more is answered 503.
+    /// Requests in flight at a time; the next one is answered 503. Default: 1000.
     pub(crate) max_in_flight: NonZeroUsize,
-    /// The probes on the main port too.
+    /// Whether the probes are on the main port, too. Default: true.
     pub(crate) probes: bool,
 }
 
@@ -99,16 +115,21 @@ impl Default for Server {
     }
 }
 
-/// The port for probes, metrics and operators.
+/// The port for probes, metrics and operators. Nothing there changes anything.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(default)]
 pub(crate) struct Admin {
+    /// The address to listen on. Default: every address of IPv4.
     pub(crate) host: String,
+    /// The port; 0 takes a free one. Default: 9090.
     pub(crate) port: u16,
     /// What lies beyond probes and metrics takes this, as `Authorization: Bearer …`. Without one it is there only where
-    /// the host is a loopback address.
+    /// `host` is a loopback address. Default: none.
+    #[cfg_attr(feature = "schema", schemars(example = &"a-long-random-word"))]
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = "^[!-~]+$")), serde(skip_serializing))]
     pub(crate) token: Option<Token>,
-    /// What lies beyond probes and metrics may be read by everyone who reaches the port.
+    /// Whether what lies beyond probes and metrics may be read by everyone who reaches the port. Default: false.
     pub(crate) public: bool,
 }
 
@@ -120,6 +141,7 @@ impl Default for Admin {
 
 /// The password of the admin port.
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(with = "String"))]
 #[serde(try_from = "String")]
 pub(crate) struct Token(SecretString);
 
@@ -143,18 +165,21 @@ impl TryFrom<String> for Token {
 
 /// When a check counts, and when the process counts as stuck.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(default)]
 pub(crate) struct Health {
-    /// Without progress of the main runtime for so long, liveness fails.
+    /// Without progress of the main runtime for so long, liveness fails. At least 100ms. Default: 30s.
     #[serde(deserialize_with = "checked::stall")]
     pub(crate) stall: Duration,
+    /// From one run of a check to the next, give or take a tenth. Default: 10s.
     #[serde(deserialize_with = "checked::limit")]
     pub(crate) period: Duration,
+    /// How long one run of a check may take before it counts as failed. Default: 2s.
     #[serde(deserialize_with = "checked::limit")]
     pub(crate) timeout: Duration,
-    /// Failures in a row before a good check is bad.
+    /// Failures in a row that turn a good check bad. Default: 3.
     pub(crate) unhealthy_after: u32,
-    /// Successes in a row before a bad check is good.
+    /// Successes in a row that turn a bad check good. Default: 1.
     pub(crate) healthy_after: u32,
 }
 
@@ -170,31 +195,37 @@ impl Default for Health {
     }
 }
 
-/// How long stopping may take; what is not set follows from where the process runs.
+/// How long stopping may take. What is not set follows from where the process runs.
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(default)]
 pub(crate) struct Shutdown {
-    /// All of it: TERMINATION_GRACE_PERIOD_SECONDS less 3 s where known, else 25 s.
-    #[serde(with = "duration::option")]
+    /// All of it; then the process ends, with exit code 3. Default: TERMINATION_GRACE_PERIOD_SECONDS less 3s where that is
+    /// set, else 25s.
+    #[cfg_attr(feature = "schema", schemars(example = &"25s"))]
     pub(crate) grace: Option<Duration>,
-    /// Not ready but still serving: 5 s in Kubernetes, else none.
-    #[serde(with = "duration::option")]
+    /// How long everything is still served, while balancers learn that it is not ready. Default: in Kubernetes 5s, or 15s
+    /// when nobody announced the stop, but at most two thirds of what `flush` leaves; elsewhere none.
+    #[cfg_attr(feature = "schema", schemars(example = &"5s"))]
     pub(crate) delay: Option<Duration>,
-    /// The slice reserved for telemetry: 2 s.
-    #[serde(with = "duration::option")]
+    /// What is reserved for the last telemetry. Default: 2s, or half of `grace` where that is less.
+    #[cfg_attr(feature = "schema", schemars(example = &"2s"))]
     pub(crate) flush: Option<Duration>,
 }
 
 /// The log on standard output.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(default)]
 pub(crate) struct Log {
-    /// `info`, or per target: `info,hyper=warn`. Moves.
+    /// `trace`, `debug`, `info`, `warn`, `error` or `off`, and by target: `info,hyper=warn`. Also `LOG_LEVEL`, `RUST_LOG`.
+    /// Takes effect without a restart. Default: info.
     pub(crate) level: Live<LogLevel>,
+    /// How a line looks. Default: `auto`.
     pub(crate) format: LogFormat,
-    /// The longest line; a longer one is cut and says so.
+    /// The longest line; a longer one is cut, and says so. At least 1024. Default: 16000.
     pub(crate) max_line: Bytes,
-    /// What may wait to be written; beyond it lines are dropped and counted.
+    /// What may wait to be written; beyond it lines are dropped, and counted. Default: 8MiB.
     pub(crate) buffer: Bytes,
 }
 
@@ -211,6 +242,7 @@ impl Default for Log {
 
 /// A filter that is checked where it is written.
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(with = "String"))]
 #[serde(try_from = "String")]
 pub(crate) struct LogLevel(pub(crate) Filter);
 
@@ -222,7 +254,16 @@ impl TryFrom<String> for LogLevel {
     }
 }
 
+#[cfg(feature = "schema")]
+impl serde::Serialize for LogLevel {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // As a person would write it.
+        if self.0 == filter::standard() { serializer.serialize_str("info") } else { serializer.collect_str(&self.0) }
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum LogFormat {
     /// JSON, unless standard output is a terminal.
@@ -234,21 +275,31 @@ pub(crate) enum LogFormat {
 
 /// Where traces, metrics and logs are pushed; nothing is, unless an endpoint is set.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(default)]
 pub(crate) struct Otlp {
+    /// The collector: a URL, or `host:port`. Also `OTEL_EXPORTER_OTLP_ENDPOINT`. Default: none, and nothing is exported.
+    #[cfg_attr(feature = "schema", schemars(example = &"http://localhost:4318"))]
     pub(crate) endpoint: Option<String>,
+    /// How the collector is spoken to. Also `OTEL_EXPORTER_OTLP_PROTOCOL`. Default: grpc for port 4317, else http/protobuf.
     pub(crate) protocol: Option<OtlpProtocol>,
+    /// Headers of each request, for gRPC its metadata. Also `OTEL_EXPORTER_OTLP_HEADERS`. Default: none.
     pub(crate) headers: BTreeMap<String, String>,
-    /// For one export, its retries included; cut by the budget at exit.
+    /// For one attempt to deliver, connecting included. Also `OTEL_EXPORTER_OTLP_TIMEOUT`, in ms. Default: 10s.
     #[serde(deserialize_with = "checked::limit")]
     pub(crate) timeout: Duration,
+    /// What happens after an attempt that may be repeated: no connection, no answer, or status 429, 502, 503 or 504.
     pub(crate) retry: OtlpRetry,
+    /// Whether traces are exported. Default: true.
     pub(crate) traces: bool,
+    /// Whether metrics are exported; `/metrics` has them in any case. Default: true.
     pub(crate) metrics: bool,
-    /// Off, because standard output is usually collected already.
+    /// Whether log lines are exported. Default: false, because standard output is usually collected already.
     pub(crate) logs: bool,
-    /// The share of new traces to sample, 0 to 1. Moves.
+    /// The share of new traces to record, 0 to 1; those of callers who decided keep their decision. Takes effect without a
+    /// restart. Default: 0.1.
     pub(crate) sampling_ratio: Live<SamplingRatio>,
+    /// From one export of metrics to the next. Also `OTEL_METRIC_EXPORT_INTERVAL`, in ms. Default: 15s.
     #[serde(deserialize_with = "checked::limit")]
     pub(crate) metric_interval: Duration,
 }
@@ -271,6 +322,8 @@ impl Default for Otlp {
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[cfg_attr(feature = "schema", schemars(with = "f64", extend("minimum" = 0, "maximum" = 1)))]
 #[serde(try_from = "f64")]
 pub(crate) struct SamplingRatio(pub(crate) f64);
 
@@ -283,6 +336,7 @@ impl TryFrom<f64> for SamplingRatio {
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 pub(crate) enum OtlpProtocol {
     #[serde(rename = "http/protobuf")]
     HttpProtobuf,
@@ -291,10 +345,12 @@ pub(crate) enum OtlpProtocol {
 }
 
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(default)]
 pub(crate) struct OtlpRetry {
+    /// Whether it is tried again. Default: true.
     pub(crate) enabled: bool,
-    #[serde(with = "duration")]
+    /// From the first attempt until it counts as failed. Default: 1m.
     pub(crate) max_elapsed_time: Duration,
 }
 
@@ -306,9 +362,10 @@ impl Default for OtlpRetry {
 
 /// The metric store.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(default)]
 pub(crate) struct Metrics {
-    /// Series of one metric; what comes beyond is counted in one overflow series.
+    /// Series of one metric; what comes beyond is summed into one overflow series. Default: 2000.
     pub(crate) max_series: NonZeroUsize,
 }
 
@@ -320,19 +377,20 @@ impl Default for Metrics {
 
 /// What happens when the sources of the configuration change.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(default)]
 pub(crate) struct Config {
-    /// What moves follows the sources; if not, everything waits for a restart.
+    /// Whether what takes effect without a restart follows the sources; if not, all waits for one. Default: true.
     pub(crate) reload: bool,
-    /// How often the sources are looked at without being told of a change.
+    /// How often the sources are looked at without being told of a change. Default: 15s.
     #[serde(deserialize_with = "checked::limit")]
     pub(crate) poll: Duration,
-    /// For everything that follows from a new configuration to be built and verified.
+    /// For everything that follows from a new configuration to be built and verified. Default: 10s.
     #[serde(deserialize_with = "checked::limit")]
     pub(crate) prepare_timeout: Duration,
-    /// A new configuration is taken back when this long after it 1 % of at least 50 requests fail, twice as many as
-    /// before, or a critical check that was good turns bad. Off by default.
-    #[serde(with = "duration::option")]
+    /// A new configuration is taken back when within this time 1 % of at least 50 requests fail, and twice as many as in as
+    /// much time before, or a critical check that was good turns bad. Default: none; it is never taken back.
+    #[cfg_attr(feature = "schema", schemars(example = &"1m"))]
     pub(crate) soak: Option<Duration>,
 }
 
@@ -347,11 +405,15 @@ impl Default for Config {
     }
 }
 
+/// The main runtime.
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(default)]
 pub(crate) struct Runtime {
-    /// Worker threads; by default the CPU limit rounded up.
+    /// Worker threads, 1024 at most. Default: the CPU limit, rounded up.
     #[serde(deserialize_with = "checked::workers")]
+    #[cfg_attr(feature = "schema", schemars(example = &4))]
+    #[cfg_attr(feature = "schema", schemars(range(max = 1024)))]
     pub(crate) workers: Option<NonZeroUsize>,
 }
 

@@ -5,33 +5,45 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use prodkit::Live;
-use prodkit::config::duration;
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// Everything has a default: with no file at all the service runs on an embedded database.
-#[derive(Debug, Default, Deserialize)]
+///
+/// The comments are what `config sample` shows to the operator.
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default)]
 pub(crate) struct Config {
     pub(crate) database: Database,
     pub(crate) redis: Redis,
+    /// Who takes the money. Default: a stand-in in this process.
     pub(crate) payment_service: Remote,
+    /// Who keeps the stock. Default: a stand-in in this process.
     pub(crate) inventory_service: Remote,
+    /// What is on trial. Takes effect without a restart; `GET /api/features` shows it.
     pub(crate) feature_flags: Live<FeatureFlags>,
 }
 
-#[derive(Debug, Deserialize)]
+/// Where orders are kept.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default)]
 pub(crate) struct Database {
-    /// The file of the embedded database.
+    /// The file of the embedded database. Default: orders.db in the working directory.
     pub(crate) path: PathBuf,
+    /// Connections, 1000 at most. Default: 10.
     #[serde(deserialize_with = "connections")]
+    #[schemars(range(max = 1000))]
     pub(crate) max_connections: NonZeroU32,
-    /// A database server instead.
+    /// A PostgreSQL server instead. This build has no client for it, and refuses. Default: none.
+    #[schemars(example = &"postgres-service")]
     pub(crate) host: Option<String>,
+    /// The port of the server. Default: 5432.
     pub(crate) port: u16,
+    /// The name of the database there. Default: orders.
     pub(crate) database: String,
+    /// Idle connections to it, at most. Default: 10.
     pub(crate) max_idle_connections: u32,
-    #[serde(with = "duration")]
+    /// How long a connection to it is used. Default: 1h.
     pub(crate) connection_max_lifetime: Duration,
 }
 
@@ -59,12 +71,18 @@ fn connections<'de, D: Deserializer<'de>>(deserializer: D) -> Result<NonZeroU32,
     Ok(connections)
 }
 
-#[derive(Debug, Deserialize)]
+/// A cache, which this build has no client for.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default)]
 pub(crate) struct Redis {
+    /// The server; with one this build refuses to start. Default: none.
+    #[schemars(example = &"redis-service")]
     pub(crate) host: Option<String>,
+    /// Its port. Default: 6379.
     pub(crate) port: u16,
+    /// Connections. Default: 20.
     pub(crate) pool_size: u32,
+    /// How often a command is tried again. Default: 3.
     pub(crate) max_retries: u32,
 }
 
@@ -74,17 +92,21 @@ impl Default for Redis {
     }
 }
 
-/// A service this one would call.
-#[derive(Debug, Default, Deserialize)]
+/// Another service.
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default)]
 pub(crate) struct Remote {
+    /// Where it is; with one this build refuses to start. Default: none.
+    #[schemars(example = &"http://localhost:8081/api")]
     pub(crate) url: Option<String>,
 }
 
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default)]
 pub(crate) struct FeatureFlags {
+    /// The new checkout. Default: false.
     pub(crate) new_checkout: bool,
+    /// The experimental user interface. Default: false.
     pub(crate) experimental_ui: bool,
 }
 

@@ -38,6 +38,7 @@ async fn app(cx: Context<Config>) -> anyhow::Result<App> {
 
 fn main() -> ExitCode {
     Host::new(prodkit::build!())
+        .schema::<Config>()
         .buckets("order_amount_dollars", &[10.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 5000.0])
         .run(app)
 }

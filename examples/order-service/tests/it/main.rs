@@ -4,6 +4,7 @@
 mod admin;
 mod bad_input;
 mod command_line;
+mod config_file;
 mod database;
 mod idempotency;
 mod orders;

@@ -113,6 +113,11 @@ impl Service {
         self.seen.iter().filter(|line| line["msg"] == message).collect()
     }
 
+    /// The lines of a level, as far as they have been read.
+    pub(crate) fn seen_at(&self, level: &str) -> Vec<&Value> {
+        self.seen.iter().filter(|line| line["level"] == level).collect()
+    }
+
     pub(crate) fn get(&self, path: &str) -> Response {
         request(self.main, "GET", path, &[], b"")
     }
