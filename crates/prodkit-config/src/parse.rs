@@ -4,7 +4,7 @@ mod json;
 mod toml;
 mod yaml;
 
-use crate::error::Error;
+use crate::error::{Error, Errors};
 use crate::node::{Kind, Node, key_is_secret};
 use crate::secrecy;
 use crate::source::{File, Origin, Place, Span, offset};
@@ -115,21 +115,24 @@ pub(crate) fn parse(file: &Arc<File>, format: Format) -> Result<Node, Vec<Error>
         Some(root) if problems.is_empty() => {
             let mut masks = Vec::new();
             mask(&root, true, false, &mut masks);
-            let hidden: HashSet<u32> = masks.iter().map(|mask| mask.start).collect();
-            let targets = aliases.into_iter().filter(|(alias, _)| hidden.contains(&alias.start));
-            masks.extend(targets.map(|(_, target)| target.start..target.end));
+            mask_aliases(&aliases, &mut masks);
             file.mask(masks);
             Ok(root)
         }
-        _ => Err(problems
-            .into_iter()
-            .map(|Problem { at, message }| {
-                let span = file.span(at);
-                let excerpt = span.careful_excerpt();
-                Error::new("", Origin(Place::Span(span)), message).with_excerpt(excerpt)
-            })
-            .collect()),
+        _ => Err(errors(file, problems)),
     }
+}
+
+/// Each with its excerpt, which costs up to the length of its line: no more of them than are kept.
+fn errors(file: &Arc<File>, mut problems: Vec<Problem>) -> Vec<Error> {
+    problems.sort_by(|a, b| (a.at.start, &a.message).cmp(&(b.at.start, &b.message)));
+    problems.dedup_by(|a, b| (a.at.start, &a.message) == (b.at.start, &b.message));
+    let drawn = |(i, Problem { at, message })| {
+        let span = file.span(at);
+        let excerpt = if i < Errors::KEPT { span.careful_excerpt() } else { None };
+        Error::new("", Origin(Place::Span(span)), message).with_excerpt(excerpt)
+    };
+    problems.into_iter().enumerate().map(drawn).collect()
 }
 
 /// Collects the byte ranges of everything that may be secret.
@@ -153,6 +156,19 @@ fn mask(node: &Node, root: bool, secret: bool, masks: &mut Vec<Range<u32>>) {
                 }
             }
         }
+    }
+}
+
+/// What is a secret in one place is one wherever an alias repeats it, and where its anchor is.
+fn mask_aliases(aliases: &[(Span, Span)], masks: &mut Vec<Range<u32>>) {
+    let hidden: HashSet<u32> = masks.iter().map(|mask| mask.start).collect();
+    let secrets: HashSet<u32> = aliases
+        .iter()
+        .filter(|(alias, target)| hidden.contains(&alias.start) || hidden.contains(&target.start))
+        .map(|(_, target)| target.start)
+        .collect();
+    for (alias, target) in aliases.iter().filter(|(_, target)| secrets.contains(&target.start)) {
+        masks.extend([alias.start..alias.end, target.start..target.end]);
     }
 }
 

@@ -1,6 +1,7 @@
 //! Where a value comes from, and the line of the file that shows it.
 
 use crate::secrecy;
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -100,8 +101,8 @@ impl fmt::Display for Origin {
                 write!(f, "{}:{line}:{column}", span.file.path.display())
             }
             Place::Path(path) => write!(f, "{}", path.display()),
-            Place::Env(name) => write!(f, "environment variable {name}"),
-            Place::Set { path, .. } => write!(f, "--set {path}"),
+            Place::Env(name) => write!(f, "environment variable {}", escaped(name)),
+            Place::Set { path, .. } => write!(f, "--set {}", escaped(path)),
             Place::Default => f.write_str("built-in defaults"),
         }
     }
@@ -282,6 +283,22 @@ impl Span {
         let carets = "^".repeat((tail - caret).min((skip + WIDTH).saturating_sub(caret).max(1)));
         format!("  {number} | {lead}{}{more}\n  {gutter} | {pad}{carets}", text.trim_end())
     }
+}
+
+/// Names of variables and flags go to terminals and logs as part of one line, whatever they hold.
+pub(crate) fn escaped(text: &str) -> Cow<'_, str> {
+    if !text.contains(char::is_control) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() {
+            shown.extend(c.escape_debug());
+        } else {
+            shown.push(c);
+        }
+    }
+    Cow::Owned(shown)
 }
 
 const BLOCK: usize = 1024;

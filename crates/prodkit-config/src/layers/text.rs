@@ -6,7 +6,7 @@ use crate::node::{Entry, Kind, Node};
 use crate::parse::DEPTH;
 use crate::path::push_key;
 use crate::scalar::Form;
-use crate::source::{Origin, Place};
+use crate::source::{Origin, Place, escaped};
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ pub(super) fn aliases(aliases: &[Alias], root: &mut Node, errors: &mut Vec<Error
         let origin = Origin(Place::Env(Arc::from(variable.as_str())));
         match steps(path.split('.')) {
             Some(steps) => put_text(root, &steps, value, &origin, errors),
-            None => errors.push(Error::new("", origin, format!("`{path}` is not a path"))),
+            None => errors.push(Error::new("", origin, format!("`{}` is not a path", escaped(path)))),
         }
     }
 }
@@ -39,7 +39,7 @@ pub(super) fn env(prefix: Option<&str>, vars: &Vars, root: &mut Node, errors: &m
             continue;
         };
         if let Some((other, _)) = found.insert(steps, (name, value)) {
-            errors.push(Error::new("", origin(), format!("sets the same key as {other}")));
+            errors.push(Error::new("", origin(), format!("sets the same key as {}", escaped(other))));
         }
     }
     for (steps, (name, value)) in &found {
@@ -49,7 +49,7 @@ pub(super) fn env(prefix: Option<&str>, vars: &Vars, root: &mut Node, errors: &m
             errors.push(Error::new(
                 "",
                 origin,
-                format!("contradicts {above}, which sets the section to a text"),
+                format!("contradicts {}, which sets the section to a text", escaped(above)),
             ));
         } else {
             put_text(root, steps, value, &origin, errors);
@@ -125,4 +125,23 @@ fn dotted(steps: &[String]) -> String {
     let mut path = String::new();
     steps.iter().for_each(|step| push_key(&mut path, step));
     path
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Layers;
+
+    #[test]
+    fn names_of_any_kind_are_printed_on_one_line() {
+        let tree = Layers::new().env("APP__", [("APP__A\n\u{1b}[2J", "1")]).set("b\r=2").read().unwrap();
+        assert_eq!(
+            tree.show().to_string(),
+            "\"a\\n\\u{1b}[2j\" = 1    # environment variable APP__A\\n\\u{1b}[2J\n\
+             \"b\\r\" = 2    # --set b\\r\n"
+        );
+        for vars in [["APP__A\n", "APP__a\n"], ["APP__A\n", "APP__A\n__B"]] {
+            let errors = Layers::new().env("APP__", vars.map(|name| (name, "1"))).read().unwrap_err();
+            assert_eq!(errors.to_string().lines().count(), 1, "{errors}");
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! The oddities of YAML, TOML and JSON, each with its answer.
 
-use crate::kit::{load, load_from, read, yaml};
+use crate::kit::{Dir, load, load_from, read, yaml};
+use prodkit_config::Layers;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -266,6 +267,40 @@ fn one_line_of_the_largest_size() {
     let errors = tree.load_one::<One<u8>>().unwrap_err();
     assert_eq!((errors.iter().count(), errors.omitted()), (50, 89_951));
     assert!(errors.to_string().contains("…"), "{errors}");
+}
+
+/// Each excerpt costs the length of its line, so this takes minutes when more are drawn than are kept.
+#[test]
+fn one_line_with_a_mistake_in_every_word() {
+    for (name, text) in [
+        ("c.json", format!("{{{}\"a\": 1}}", "\"a\": 1,".repeat(10_000))),
+        ("c.yaml", format!("{{{}a: 1}}", "a: 1,".repeat(10_000))),
+    ] {
+        let dir = Dir::new();
+        let errors = Layers::new().file(dir.write(name, text)).read().unwrap_err();
+        assert_eq!((errors.iter().count(), errors.omitted()), (50, 9_950), "{name}");
+        assert!(errors.iter().all(|error| error.excerpt().is_some()), "{errors}");
+    }
+}
+
+#[test]
+fn a_secret_is_one_wherever_an_alias_repeats_it() {
+    for text in [
+        "password: &p hunter2\na: *p\n",
+        "a: &p hunter2\npassword: *p\nb: *p\n",
+        "a: &p hunter2\nb: *p\npassword: [*p]\n",
+        "a: {password: &p hunter2}\nb: {<<: {c: *p}}\n",
+        "{password: &p hunter2, a: *p, b: *p}\n",
+    ] {
+        let tree = yaml(text);
+        let errors = tree.load_one::<BTreeMap<String, u8>>().unwrap_err();
+        let printed = format!("{}{tree:?}{errors}{errors:?}", tree.show());
+        assert!(!printed.contains("hunter2"), "{text}\n{printed}");
+        assert!(tree.hash() == yaml(&text.replace("hunter2", "other")).hash(), "{text}");
+    }
+    // A value of its own stays in sight.
+    let shown = yaml("password: &p hunter2\na: *p\nb: &q open\nc: *q\n").show().to_string();
+    assert_eq!(shown.matches("open").count(), 2, "{shown}");
 }
 
 #[test]

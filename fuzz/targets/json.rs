@@ -1,0 +1,5 @@
+//! A JSON file.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|text: &str| prodkit_fuzz::document("config.json", text));
