@@ -224,10 +224,10 @@ proptest! {
     #[test]
     fn the_order_of_keys_says_nothing(a in wild(), by in 1usize..9) {
         let (tree, other) = (read("a.json", a.to_string()).unwrap(), read("b.json", turned(&a, by)).unwrap());
-        prop_assert!(tree == other && other == tree);
+        prop_assert!(tree == other);
         prop_assert_eq!(tree.hash(), other.hash());
         let other = yaml(&turned(&a, by));
-        prop_assert!(tree == other && other == tree);
+        prop_assert!(tree == other);
         prop_assert_eq!(tree.hash(), other.hash());
     }
 
@@ -241,7 +241,7 @@ proptest! {
             leaf => *leaf = "other".into(),
         }
         let (tree, other) = (read("a.json", a.to_string()).unwrap(), read("b.json", b.to_string()).unwrap());
-        prop_assert!(tree != other && other != tree);
+        prop_assert!(tree != other);
         prop_assert_ne!(tree.hash(), other.hash());
     }
 }
