@@ -182,15 +182,8 @@ impl Run<'_> {
         }
         if let Some(folder) = &self.options.profile {
             std::fs::create_dir_all(folder)?;
-            let pairs = [
-                ("prodkit_axum", "bare_axum"),
-                ("prodkit_hyper", "bare_hyper"),
-                ("hand_assembled", "bare_axum"),
-            ];
-            for (peer, bare) in pairs {
-                if let Some(table) = self.report.difference(peer, bare) {
-                    std::fs::write(folder.join(format!("{peer}.md")), table)?;
-                }
+            for (name, table) in self.report.profiles() {
+                std::fs::write(folder.join(format!("{name}.md")), table)?;
             }
         }
         Ok(())

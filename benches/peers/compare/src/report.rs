@@ -1,6 +1,6 @@
 //! What came out: tables for people, JSON for programs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
@@ -117,21 +117,36 @@ impl Report {
         text.push('\n');
     }
 
-    /// Where the instructions of `peer` go that `bare` does not need, by function, the largest differences first.
-    pub(crate) fn difference(&self, peer: &str, bare: &str) -> Option<String> {
-        let (peer, bare) = (&self.counts.get(peer)?.functions, &self.counts.get(bare)?.functions);
-        let names = peer.keys().chain(bare.keys().filter(|name| !peer.contains_key(*name)));
-        let value = |functions: &std::collections::HashMap<String, f64>, name: &str| {
-            functions.get(name).copied().unwrap_or(0.0)
-        };
-        let mut rows: Vec<_> = names.map(|name| (name, value(peer, name), value(bare, name))).collect();
-        rows.sort_by(|a, b| (b.1 - b.2).abs().total_cmp(&(a.1 - a.2).abs()));
-        let mut text = "| difference | here | bare | function |\n|---:|---:|---:|---|\n".to_owned();
-        for (name, here, bare) in rows.iter().filter(|(_, here, bare)| (here - bare).abs() >= 4.0) {
-            let _ = writeln!(text, "| {:+.0} | {here:.0} | {bare:.0} | `{name}` |", here - bare);
+    /// Tables, by the name they are to have: what each peer adds to the bare one, and what a sampled span adds to a
+    /// request.
+    pub(crate) fn profiles(&self) -> Vec<(String, String)> {
+        let native = peer::ALL.iter().filter(|peer| !peer.key.starts_with("bare"));
+        let mut tables = Vec::new();
+        for peer in native {
+            let bare = if peer.key.ends_with("hyper") { "bare_hyper" } else { "bare_axum" };
+            if let (Some(counts), Some(bare)) = (self.counts.get(peer.key), self.counts.get(bare)) {
+                tables.push((peer.key.to_owned(), difference(counts, bare)));
+            }
+            if let (Some(all), Some(none)) = (self.sampled.get(peer.key), self.unsampled.get(peer.key)) {
+                tables.push((format!("{}_span", peer.key), difference(all, none)));
+            }
         }
-        Some(text)
+        tables
     }
+}
+
+/// Where the instructions go that `more` needs and `less` does not, by function, the largest differences first.
+fn difference(more: &Counts, less: &Counts) -> String {
+    let (more, less) = (&more.functions, &less.functions);
+    let names = more.keys().chain(less.keys().filter(|name| !more.contains_key(*name)));
+    let value = |functions: &HashMap<String, f64>, name: &str| functions.get(name).copied().unwrap_or(0.0);
+    let mut rows: Vec<_> = names.map(|name| (name, value(more, name), value(less, name))).collect();
+    rows.sort_by(|a, b| (b.1 - b.2).abs().total_cmp(&(a.1 - a.2).abs()));
+    let mut text = "| difference | here | without | function |\n|---:|---:|---:|---|\n".to_owned();
+    for (name, here, without) in rows.iter().filter(|(_, here, without)| (here - without).abs() >= 4.0) {
+        let _ = writeln!(text, "| {:+.0} | {here:.0} | {without:.0} | `{name}` |", here - without);
+    }
+    text
 }
 
 fn write_rounds(text: &mut String, samples: &ByPeer<Vec<Option<Sample>>>, log: &str) {
