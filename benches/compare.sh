@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The request path beside its peers, built and measured in one run: tables on standard output.
 #
-#   benches/compare.sh [--quick] [--only PEER,…] [--counts-only] [--json FILE] [--profile FOLDER]
+#   benches/compare.sh [--quick] [--only PEER,…] [--counts-only | --rounds-only]
+#                       [--json FILE] [--profile FOLDER]
 #
 # Needs wrk, valgrind and taskset, two processors, and a machine with nothing else to do for the numbers of wrk;
 # instructions and allocations do not mind. `--profile` writes by function where the instructions go. A peer that cannot

@@ -1,6 +1,6 @@
 //! Starts the peers, measures them and proves that they did the work; `../compare.sh` builds and calls it.
 //!
-//! `peer-compare --bin FOLDER [--quick] [--only PEER,…] [--json FILE] [--profile FOLDER] [--absent PEER=WHY]…`
+//! `peer-compare --bin FOLDER [--quick] [--only PEER,…] [--counts-only | --rounds-only] [--json FILE] [--profile FOLDER] [--absent PEER=WHY]…`
 
 mod callgrind;
 mod lines;
@@ -46,12 +46,13 @@ struct Options {
     profile: Option<PathBuf>,
     absent: HashMap<String, String>,
     about: Vec<(String, String)>,
-    counts_only: bool,
+    counts: bool,
+    rounds: bool,
 }
 
 impl Options {
     fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Self, String> {
-        let mut options = Self::default();
+        let mut options = Self { counts: true, rounds: true, ..Self::default() };
         while let Some(name) = arguments.next() {
             let mut value = || arguments.next().ok_or_else(|| format!("{name} needs a value"));
             let pair = |value: String| {
@@ -61,7 +62,8 @@ impl Options {
             match name.as_str() {
                 "--bin" => options.folder = value()?.into(),
                 "--quick" => options.quick = true,
-                "--counts-only" => options.counts_only = true,
+                "--counts-only" => options.rounds = false,
+                "--rounds-only" => options.counts = false,
                 "--only" => options.only = Some(value()?.split(',').map(str::to_owned).collect()),
                 "--json" => options.json = Some(value()?.into()),
                 "--profile" => options.profile = Some(value()?.into()),
@@ -101,8 +103,10 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         }
     }
     let mut run = Run { options, effort, processors, sink, report };
-    run.count(&peers);
-    if !options.counts_only {
+    if options.counts {
+        run.count(&peers);
+    }
+    if options.rounds {
         run.throughput(&peers);
     }
     run.tell()
