@@ -39,7 +39,7 @@ build() { # PEER COMMAND…
     fi
     rm -f "$log"
 }
-rust() { cargo build --locked --quiet --release --manifest-path "$here/peers/Cargo.toml" -p "peer-$1"; }
+rust() { cargo build --quiet --release --manifest-path "$here/peers/Cargo.toml" -p "peer-$1"; }
 go_guide() {
     command -v go >/dev/null || { echo "no Go toolchain"; return 1; }
     # Debian's own packages of the libraries: GOPATH mode, no download
