@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# The request path beside its peers, built and measured in one run: tables on standard output.
+#
+#   benches/compare.sh [--quick] [--only PEER,…] [--counts-only | --rounds-only]
+#                       [--json FILE] [--profile FOLDER]
+#
+# Needs wrk, valgrind and taskset, two processors, and a machine with nothing else to do for the numbers of wrk;
+# instructions and allocations do not mind. `--profile` writes by function where the instructions go. A peer that cannot
+# be built here is null in FILE, with the reason on standard error.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+command=(benches/compare.sh "$@")
+target=${CARGO_TARGET_DIR:-$here/peers/target}
+mkdir -p "$target"
+target=$(cd "$target" && pwd)
+export CARGO_TARGET_DIR=$target
+
+for tool in wrk valgrind callgrind_control taskset; do
+    command -v "$tool" >/dev/null || { echo "compare.sh: $tool is missing" >&2; exit 1; }
+done
+
+# the peers to build; all of them unless named
+only=
+for ((i = 1; i <= $#; i++)); do
+    [ "${!i}" = --only ] && { j=$((i + 1)); only=${!j:-}; }
+done
+wanted() { [ -z "$only" ] || [[ ",$only," == *",$1,"* ]]; }
+
+absent=()
+build() { # PEER COMMAND…
+    local peer=$1 log
+    shift
+    wanted "$peer" || return 0
+    log=$(mktemp)
+    # each alone: built together they would share the features of all
+    if ! "$@" >"$log" 2>&1; then
+        tail -n 20 "$log" >&2
+        absent+=(--absent "$peer=not built: $(grep -m1 -E '^error|:.*' "$log" | cut -c1-200)")
+    fi
+    rm -f "$log"
+}
+rust() { cargo build --quiet --release --manifest-path "$here/peers/Cargo.toml" -p "peer-$1"; }
+go_guide() {
+    command -v go >/dev/null || { echo "no Go toolchain"; return 1; }
+    # Debian's own packages of the libraries: GOPATH mode, no download
+    (cd "$here/peers/go-guide" && GO111MODULE=off GOPATH=/usr/share/gocode GOFLAGS= GOCACHE="$target/go" \
+        go build -o "$target/release/peer-go-guide" .)
+}
+
+rust compare
+for peer in bare-hyper bare-axum prodkit-hyper prodkit-axum hand-assembled foundations; do
+    build "${peer//-/_}" rust "$peer"
+done
+build go_guide go_guide
+
+about() { printf -- '--about\n%s\n' "$1=$2"; }
+mapfile -t about < <(
+    about command "${command[*]}"
+    about date "$(date -u +%F)"
+    about commit "$(git -C "$here" rev-parse --short HEAD)$(git -C "$here" diff --quiet HEAD -- "$here/.." || echo ' and changes')"
+    about machine "$(nproc) × $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), Linux $(uname -r)"
+    about load_before "$(cut -d' ' -f1-2 /proc/loadavg)"
+    about profile "opt-level 3, fat LTO, one codegen unit, panic unwind, glibc's allocator; $(rustc --version)"
+    about wrk "$({ wrk -v || true; } 2>&1 | head -n 1 | cut -d' ' -f1-3)"
+    about valgrind "$(valgrind --version)"
+)
+exec "$target/release/peer-compare" --bin "$target/release" "${about[@]}" ${absent[@]+"${absent[@]}"} "$@"
