@@ -83,7 +83,8 @@ impl App {
         }
         // A layer outside a Router never sees MatchedPath, so this one goes in, around each route and the fallback.
         self.mounts.push(Box::new(|probes, observe| {
-            Service::new(Front::new(probes, router.layer(observe.per_route(matched_path))))
+            // With its state a Router keeps its handlers; without, it builds each anew for every request.
+            Service::new(Front::new(probes, router.layer(observe.per_route(matched_path)).with_state(())))
         }));
         self
     }

@@ -3,12 +3,10 @@
 use std::future::{Ready, ready};
 use std::task::{Context, Poll};
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use futures_util::future::{Either, FutureExt as _, Map};
 use http::{Request, Response};
-use http_body::Frame;
-use http_body_util::combinators::MapFrame;
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::Full;
 use prodkit_health::Probes;
 use prodkit_http::Body;
 use tower::Service;
@@ -27,14 +25,12 @@ impl<S> Front<S> {
     }
 }
 
-/// The app's body with its data as `Bytes`, which costs nothing where it is `Bytes` already.
-type InBytes<B> = MapFrame<B, fn(Frame<<B as http_body::Body>::Data>) -> Frame<Bytes>>;
-type Answer<B> = Response<http_body_util::Either<Full<Bytes>, InBytes<B>>>;
+type Answer<B> = Response<http_body_util::Either<Full<Bytes>, B>>;
 
 impl<S, B> Service<Request<Body>> for Front<S>
 where
     S: Service<Request<Body>, Response = Response<B>>,
-    B: http_body::Body,
+    B: http_body::Body<Data = Bytes>,
 {
     type Response = Answer<B>;
     type Error = S::Error;
@@ -61,9 +57,38 @@ where
     }
 }
 
-fn handed_on<B: http_body::Body>(response: Response<B>) -> Answer<B> {
-    fn in_bytes<D: Buf>(frame: Frame<D>) -> Frame<Bytes> {
-        frame.map_data(|mut data| data.copy_to_bytes(data.remaining()))
+fn handed_on<B>(response: Response<B>) -> Answer<B> {
+    response.map(http_body_util::Either::Right)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body::Body as _;
+    use prodkit_http::Observe;
+    use std::convert::Infallible;
+    use std::sync::Arc;
+    use tower::ServiceExt as _;
+    use tower::util::service_fn;
+
+    struct Unseen;
+
+    impl prodkit_http::Observer for Unseen {
+        fn decide(&self, _: &prodkit_http::Parent<'_>) -> prodkit_http::Decision {
+            prodkit_http::Decision::new(false)
+        }
+
+        fn finished(&self, _: &prodkit_http::Exchange<'_>) {}
     }
-    response.map(|body| http_body_util::Either::Right(body.map_frame(in_bytes as fn(_) -> _)))
+
+    /// A body whose length is not known any more goes out in chunks.
+    #[tokio::test]
+    async fn the_length_of_an_answer_survives() {
+        let service =
+            service_fn(async |_| Ok::<_, Infallible>(Response::new(Full::<Bytes>::from("eleven byte"))));
+        let recorder = prodkit_metrics::Recorder::new(prodkit_metrics::Options::new());
+        let observed = tower::Layer::layer(&Observe::new(Arc::new(Unseen), Arc::new(recorder)), service);
+        let answer = Front::new(None, observed).oneshot(Request::new(Body::empty())).await.unwrap();
+        assert_eq!(answer.body().size_hint().exact(), Some(11));
+    }
 }
