@@ -179,8 +179,9 @@ impl Store {
     }
 }
 
+/// Asks for the write lock and changes nothing; BEGIN IMMEDIATE alone succeeds on a read-only file too.
 async fn writable(writer: &SqlitePool) -> Result<(), sqlx::Error> {
-    writer.acquire().await?.begin_with("BEGIN IMMEDIATE").await?.rollback().await
+    sqlx::query("UPDATE orders SET status = status WHERE false").execute(writer).await.map(drop)
 }
 
 async fn order_of_key(
@@ -220,4 +221,21 @@ fn items_from_json(json: &str) -> Result<Vec<Item>, serde_json::Error> {
         .into_iter()
         .map(|(sku, quantity, cents)| Item { sku, quantity, unit_price: Cents(cents) })
         .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_file_that_cannot_be_written_is_noticed_before_the_first_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("orders.db");
+        let store = Store::open(&path, 1).await.unwrap();
+        writable(&store.writer).await.unwrap();
+        // what SQLite falls back to where the file's mode says so; a test that runs as root cannot have that
+        let options = SqliteConnectOptions::new().filename(&path).read_only(true);
+        let pool = SqlitePoolOptions::new().connect_with(options).await.unwrap();
+        assert!(writable(&pool).await.unwrap_err().to_string().contains("readonly"));
+    }
 }
