@@ -258,7 +258,11 @@ impl TryFrom<String> for LogLevel {
 impl serde::Serialize for LogLevel {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         // As a person would write it.
-        if self.0 == filter::standard() { serializer.serialize_str("info") } else { serializer.collect_str(&self.0) }
+        if self.0 == filter::standard() {
+            serializer.serialize_str("info")
+        } else {
+            serializer.collect_str(&self.0)
+        }
     }
 }
 
