@@ -105,8 +105,8 @@ impl Report {
             drain_ms = millis(*drain),
             tasks_ms = millis(*tasks),
             flush_ms = millis(*flush),
-            abandoned,
-            failed,
+            abandoned = named(&abandoned),
+            failed = named(&failed),
             requests_cut = self.requests_cut,
             connections_cut = self.connections_cut,
             telemetry = self.telemetry,
@@ -122,6 +122,11 @@ impl Report {
             let _ = std::fs::write(TERMINATION_MESSAGE, message);
         }
     }
+}
+
+/// Nothing, where there is nobody to name.
+fn named(names: &str) -> Option<&str> {
+    Some(names).filter(|names| !names.is_empty())
 }
 
 async fn timed<T>(took: &mut Duration, phase: impl Future<Output = T>) -> T {
