@@ -92,6 +92,7 @@ impl Streaming {
             Poll::Ready(frame) => frame,
             Poll::Pending => {
                 ready!(self.wait.poll_lost(cx));
+                current::late();
                 return Poll::Ready(Some(Err(ReadTimeout(()).into())));
             }
         };

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 thread_local! {
     static CURRENT: Current = const { Current {
         peer: Cell::new(None), route: Cell::new(None), received: Cell::new(0), waiting: Cell::new(false),
+        late: Cell::new(false),
     } };
 }
 
@@ -17,6 +18,7 @@ struct Current {
     route: Cell<Option<Route>>,
     received: Cell<u64>,
     waiting: Cell<bool>,
+    late: Cell<bool>,
 }
 
 /// Runs `poll` as part of a request of `peer`.
@@ -76,12 +78,18 @@ pub(crate) fn waiting() {
     let _ = CURRENT.try_with(|current| current.waiting.set(true));
 }
 
+/// The reader of a request's body has waited too long.
+pub(crate) fn late() {
+    let _ = CURRENT.try_with(|current| current.late.set(true));
+}
+
 /// What one poll of an observed request told.
 #[derive(Default)]
 pub(crate) struct Told {
     pub(crate) route: Option<Route>,
     pub(crate) received: u64,
     pub(crate) waiting: bool,
+    pub(crate) late: bool,
 }
 
 /// Runs `poll`, which must not unwind, and returns what was told during it.
@@ -92,12 +100,13 @@ pub(crate) fn listen<T>(poll: impl FnOnce() -> T) -> (T, Told) {
 }
 
 fn swap(new: Told) -> Told {
-    let Told { route, received, waiting } = new;
+    let Told { route, received, waiting, late } = new;
     CURRENT
         .try_with(|current| Told {
             route: current.route.replace(route),
             received: current.received.replace(received),
             waiting: current.waiting.replace(waiting),
+            late: current.late.replace(late),
         })
         .unwrap_or_default()
 }

@@ -85,7 +85,8 @@ impl Limits {
     ///
     /// Each 4 KiB that arrive add a second: a slow but honest uplink may finish a large upload, and a trickle of single
     /// bytes ends. Only the time in which the service waits for the body counts. The body then fails with
-    /// [`ReadTimeout`](crate::ReadTimeout), which [`Observe`](crate::Observe) answers with 408.
+    /// [`ReadTimeout`](crate::ReadTimeout), which [`Observe`](crate::Observe) answers with 408; so it does where the
+    /// service makes a 400 of it, as axum's extractors do.
     pub fn read_timeout(self, limit: Duration) -> Self {
         Self { read_timeout: limit, ..self }
     }

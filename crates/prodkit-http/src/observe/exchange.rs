@@ -54,6 +54,8 @@ pub(super) struct Record {
     pub(super) bytes_out: u64,
     pub(super) error: Option<BoxError>,
     pub(super) permit: Option<Permit>,
+    /// The request's body was waited for too long.
+    pub(super) late: bool,
     pub(super) over: bool,
 }
 
@@ -65,6 +67,7 @@ impl Record {
     /// Keeps what a poll told.
     pub(super) fn note(&mut self, told: Told) {
         self.bytes_in = self.bytes_in.saturating_add(told.received);
+        self.late |= told.late;
         if let Some(route) = told.route {
             self.route = Some(self.mount.route(route.as_str()));
         }

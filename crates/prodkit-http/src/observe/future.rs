@@ -75,6 +75,12 @@ where
                 let waiting = told.waiting;
                 record.note(told);
                 match polled {
+                    // Extractors that do not know the body's error take it for the client's mistake.
+                    Ok(Poll::Ready(Ok(response)))
+                        if record.late && response.status() == StatusCode::BAD_REQUEST =>
+                    {
+                        Some(Refusal::timed_out(true))
+                    }
                     Ok(Poll::Ready(Ok(response))) => {
                         this.state.set(State::Done);
                         return Poll::Ready(Ok(answered(this.record, response)));

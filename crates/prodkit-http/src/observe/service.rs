@@ -121,6 +121,7 @@ impl Mount {
             bytes_out: 0,
             error: None,
             permit: None,
+            late: false,
             over: false,
         }
     }

@@ -171,6 +171,28 @@ async fn a_body_that_stalls_is_408() {
 }
 
 #[tokio::test]
+async fn a_body_that_stalls_is_408_where_the_service_calls_it_bad_and_a_bad_one_stays_400() {
+    let witness = Arc::<Witness>::default();
+    let judged = tower::service_fn(async |request: http::Request<Body>| {
+        let is_good = request.into_body().collect().await.is_ok();
+        let answer = Response::builder().status(if is_good { 200 } else { 400 });
+        Ok::<_, Infallible>(answer.body(Full::new(Bytes::from_static(b"judged"))).expect("a response"))
+    });
+    let service = Service::new(witness.observe().layer(judged));
+    let server = Server::start(service, patient().read_timeout(SHORT)).await;
+    let head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    for (body, expected) in [("5\r\n012", 408), ("0\r\n\r\n", 200), ("nonsense\r\n", 400)] {
+        let mut client = server.connect().await;
+        client.send(format!("{head}{body}")).await;
+        let (head, answer) = client.response().await;
+        assert_eq!((status(&head), answer == "judged"), (expected, expected != 408), "{body}");
+    }
+    let told: Vec<_> = witness.exchanges(3).await.iter().map(|seen| seen.status).collect();
+    assert_eq!(told, [408, 200, 400]);
+    server.ends_clean().await;
+}
+
+#[tokio::test]
 async fn a_body_that_trickles_is_given_up() {
     let kind = service(async |request| {
         let error = request.into_body().collect().await.expect_err("too slow");
