@@ -25,8 +25,8 @@ pub(crate) struct Delivery {
     /// Where to, for people.
     pub(crate) authority: String,
     pub(crate) transport: Transport,
-    /// Whether there is more than one attempt.
-    pub(crate) retry: bool,
+    /// How long after the first attempt another may begin; `None` where there is only one.
+    pub(crate) retry: Option<Duration>,
     /// All attempts for one request together.
     pub(crate) patience: Duration,
     /// No time for long pauses once this has been asked for.
@@ -45,7 +45,9 @@ pub(crate) struct Losses {
 impl Delivery {
     /// Delivers a request of `n` items; says what became of them. Dropping the future gives up.
     pub(crate) async fn deliver(&self, body: Bytes, n: u64) -> Settled {
-        let deadline = Instant::now() + self.patience;
+        let begun = Instant::now();
+        let deadline = begun + self.patience;
+        let again_until = self.retry.map(|retry| deadline.min(begun + retry));
         let mut pauses = Pauses::default();
         loop {
             let remaining = deadline.saturating_duration_since(Instant::now());
@@ -53,7 +55,7 @@ impl Delivery {
             let (why, pause) = match attempt {
                 Ok(Attempt::Accepted(answer)) => return self.accepted(&answer, n),
                 Ok(Attempt::Refused(why)) => (why, None),
-                Ok(Attempt::Again { why, after }) => (why, self.pause(&mut pauses, why, after, deadline)),
+                Ok(Attempt::Again { why, after }) => (why, self.pause(&mut pauses, why, after, again_until)),
                 Err(_) => (Why::Timeout, None),
             };
             let Some(pause) = pause else {
@@ -75,14 +77,14 @@ impl Delivery {
         pauses: &mut Pauses,
         why: Why,
         after: Option<Duration>,
-        deadline: Instant,
+        until: Option<Instant>,
     ) -> Option<Duration> {
-        let end = self.end.deadline();
+        let (until, end) = (until?, self.end.deadline());
         // a collector that is not there does not hold up the end of the process
-        if !self.retry || (why == Why::Unreachable && end.is_some()) {
+        if why == Why::Unreachable && end.is_some() {
             return None;
         }
-        let left = end.map_or(deadline, |end| end.min(deadline)).saturating_duration_since(Instant::now());
+        let left = end.map_or(until, |end| end.min(until)).saturating_duration_since(Instant::now());
         let own = pauses.next(SpanId::random().to_u64());
         let asked = own.max(after.unwrap_or_default());
         if asked < left {

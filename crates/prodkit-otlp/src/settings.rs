@@ -92,6 +92,7 @@ pub struct Retry {
     pub enabled: bool,
     /// How long a batch is tried for, from its first attempt on, before it counts as failed. Default: 1 minute.
     ///
+    /// The first attempt has its [`timeout`](Settings::timeout), even where that is longer.
     /// [`Batch::timeout`] and, for metrics, [`Settings::metric_interval`] bound it too.
     pub max_elapsed_time: Duration,
 }

@@ -117,7 +117,7 @@ impl Work {
                 kind,
                 authority: target.uri.authority().map(ToString::to_string).unwrap_or_default(),
                 transport: Transport::new(target, kind, headers, timeout),
-                retry: settings.retry.enabled,
+                retry: settings.retry.enabled.then_some(settings.retry.max_elapsed_time),
                 patience: patience.map_or(most, |patience| patience.min(most)),
                 end: end.clone(),
                 outage: outage.clone(),
