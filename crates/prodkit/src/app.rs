@@ -41,7 +41,10 @@ pub struct App {
 }
 
 /// Puts the observability layer around the user's service, and the probes in front of both, once all are there.
-pub(crate) type Mount = Box<dyn FnOnce(Option<Probes>, Observe) -> Service + Send>;
+pub(crate) type Mount = Box<dyn FnOnce(Option<Probes>, Observe, BodyLimit) -> Service + Send>;
+
+/// How large a request's body may be, for routers that have an opinion of their own.
+pub(crate) type BodyLimit = u64;
 
 pub(crate) type CheckFuture = Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send>>;
 
@@ -69,7 +72,7 @@ impl App {
         S::Error: Into<BoxError>,
         B: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
     {
-        self.mounts.push(Box::new(|probes, observe| {
+        self.mounts.push(Box::new(|probes, observe, _| {
             Service::new(Front::new(probes, tower::Layer::layer(&observe, service)))
         }));
         self
@@ -81,8 +84,16 @@ impl App {
         fn matched_path(extensions: &http::Extensions) -> Option<&str> {
             extensions.get::<axum::extract::MatchedPath>().map(axum::extract::MatchedPath::as_str)
         }
-        // A layer outside a Router never sees MatchedPath, so this one goes in, around each route and the fallback.
-        self.mounts.push(Box::new(|probes, observe| {
+        /// What axum's extractors take, unless told otherwise.
+        const OF_EXTRACTORS: BodyLimit = 2 << 20;
+        self.mounts.push(Box::new(|probes, observe, body_limit| {
+            // The body keeps to `server.max_body_size` by itself. What a route's own layer says still holds: it is further in.
+            let router = if body_limit > OF_EXTRACTORS {
+                router.layer(axum::extract::DefaultBodyLimit::disable())
+            } else {
+                router
+            };
+            // A layer outside a Router never sees MatchedPath, so this one goes in, around each route and the fallback.
             // With its state a Router keeps its handlers; without, it builds each anew for every request.
             Service::new(Front::new(probes, router.layer(observe.per_route(matched_path)).with_state(())))
         }));

@@ -274,7 +274,8 @@ impl Story<'_> {
         let ((polite, politely), (close, closed), (abort, aborted)) = (channel(), channel(), channel());
         let probes =
             self.settings.server.probes.then(|| Probes::public(self.health.clone(), std::time::Instant::now));
-        let service = mount(probes, requests::observe(self.settings, self.telemetry, answers));
+        let observe = requests::observe(self.settings, self.telemetry, answers);
+        let service = mount(probes, observe, self.settings.server.max_body_size.count());
         let drain = Drain::new(politely, closed, aborted).window(self.plan.delay());
         let serving = prodkit_http::serve(listener, service, requests::limits(&self.settings.server), drain)
             .recorder(&self.telemetry.metrics);
