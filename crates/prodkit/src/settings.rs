@@ -224,6 +224,7 @@ pub(crate) struct Log {
     /// How a line looks. Default: `auto`.
     pub(crate) format: LogFormat,
     /// The longest line; a longer one is cut, and says so. At least 1024. Default: 16000.
+    #[serde(deserialize_with = "checked::max_line")]
     pub(crate) max_line: Bytes,
     /// What may wait to be written; beyond it lines are dropped, and counted. Default: 8MiB.
     pub(crate) buffer: Bytes,

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use prodkit_config::duration;
+use prodkit_config::{Bytes, duration};
 use serde::de::Error as _;
 use serde::{Deserialize as _, Deserializer};
 
@@ -11,6 +11,9 @@ use serde::{Deserialize as _, Deserializer};
 const MOST_WORKERS: usize = 1_024;
 /// The heartbeat is a timer on a busy runtime: less is missed by a healthy process too.
 const LEAST_STALL: Duration = Duration::from_millis(100);
+
+/// What a log line says besides its fields fits into it.
+const LEAST_LINE: Bytes = Bytes::kibi(1);
 
 /// A time limit. None at all would be over before anything has begun.
 pub(super) fn limit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
@@ -27,6 +30,11 @@ pub(super) fn workers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Opti
         return Err(D::Error::custom(format_args!("expected at most {MOST_WORKERS} threads")));
     }
     Ok(workers)
+}
+
+pub(super) fn max_line<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
+    let given = Bytes::deserialize(deserializer)?;
+    if given < LEAST_LINE { Err(D::Error::custom("expected 1KiB or more")) } else { Ok(given) }
 }
 
 fn at_least<'de, D: Deserializer<'de>>(
@@ -56,6 +64,7 @@ mod tests {
             ("health.stall", "99ms", "100ms or more"),
             ("health.period", "0s", "more than 0s"),
             ("health.timeout", "0s", "more than 0s"),
+            ("log.max_line", "1023", "1KiB or more"),
             ("otlp.timeout", "0s", "more than 0s"),
             ("otlp.metric_interval", "0s", "more than 0s"),
             ("config.poll", "0s", "more than 0s"),
