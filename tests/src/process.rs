@@ -60,6 +60,15 @@ impl Service {
         let settings = free.iter().chain(settings).flat_map(|setting| ["--set", setting]);
         let mut command = Command::new(binary);
         command.args(arguments).args(settings).env_clear().envs(env.iter().copied()).current_dir(folder);
+        Self::spawn(&mut command)
+    }
+
+    /// Runs `command`, which is to log JSON, and reads what it logs.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be started.
+    pub fn spawn(command: &mut Command) -> io::Result<Self> {
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
         let stdout = child.stdout.take().map(BufReader::new).ok_or(io::ErrorKind::BrokenPipe)?;
         let (send, lines) = channel();

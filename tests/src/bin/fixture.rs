@@ -1,21 +1,26 @@
-//! A service that misbehaves on demand, for the tests of the lifecycle.
+//! A service that misbehaves on demand, for the tests that look at a process from outside.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::routing::get;
+use axum::routing::{get, post};
+use metrics::counter;
 use prodkit::tasks::Backoff;
 use prodkit::{App, BoxError, Context, Live};
 use serde::Deserialize;
+use tokio::sync::{Mutex, Semaphore, mpsc};
 
 #[derive(Deserialize)]
 #[serde(default)]
 struct Config {
     ways: Vec<Way>,
-    /// What `/greeting` answers. Nothing that is "refused" is ever taken; with "broken" it answers 500, with "sick" the
-    /// check `greeting` fails.
+    /// What `/greeting` answers. Nothing that is "refused" is ever taken, and "never" takes for ever; with "broken" it
+    /// answers 500, with "sick" the check `greeting` fails.
     greeting: Live<String>,
     /// Read once.
     fixed: String,
@@ -64,8 +69,25 @@ enum Way {
     OptionalCheckFails,
     /// A hook closes what a check needs, and takes its time.
     HookClosesChecked,
+    /// A check that waits for its result: `/check/good` or `/check/bad` hands it one.
+    CheckHanded,
     /// Two checks of one name.
     CheckTwice,
+}
+
+/// What requests tell each other and the checks.
+struct Stage {
+    /// `/gate` waits for `/open`.
+    gate: Semaphore,
+    results: mpsc::UnboundedSender<bool>,
+    handed: Mutex<mpsc::UnboundedReceiver<bool>>,
+}
+
+impl Stage {
+    fn new() -> Arc<Self> {
+        let (results, handed) = mpsc::unbounded_channel();
+        Arc::new(Self { gate: Semaphore::new(0), results, handed: Mutex::new(handed) })
+    }
 }
 
 fn forever() {
@@ -79,13 +101,18 @@ async fn app(cx: Context<Config>) -> Result<App, BoxError> {
     let config = cx.config();
     let greeting = config.greeting.try_map(async |text| match text.as_str() {
         "refused" => Err("that is no greeting"),
+        "never" => {
+            tracing::info!("preparing");
+            std::future::pending().await
+        }
         text => Ok(text.to_owned()),
     });
     let greeting = greeting.await?;
+    let stage = Stage::new();
     tracing::info!(fixed = config.fixed, "made");
     for way in &config.ways {
         app = match way {
-            Way::Serve => app.axum(router(greeting.clone())).check("greeting", {
+            Way::Serve => app.axum(router(greeting.clone(), stage.clone())).check("greeting", {
                 let greeting = greeting.clone();
                 async move || if *greeting.get() == "sick" { Err("sick") } else { Ok(()) }
             }),
@@ -144,6 +171,13 @@ async fn app(cx: Context<Config>) -> Result<App, BoxError> {
                     if closed.load(std::sync::atomic::Ordering::Relaxed) { Err("closed") } else { Ok(()) }
                 })
             }
+            Way::CheckHanded => app.check("handed", {
+                let stage = stage.clone();
+                async move || {
+                    tracing::info!("checking");
+                    if stage.handed.lock().await.recv().await == Some(true) { Ok(()) } else { Err("bad") }
+                }
+            }),
             Way::CheckTwice => app
                 .check("twice", async || Ok::<(), BoxError>(()))
                 .check("twice", async || Ok::<(), BoxError>(())),
@@ -153,7 +187,7 @@ async fn app(cx: Context<Config>) -> Result<App, BoxError> {
 }
 
 #[expect(clippy::disallowed_methods, clippy::panic, reason = "misbehaving is what this service is for")]
-fn router(greeting: Live<String>) -> Router {
+fn router(greeting: Live<String>, stage: Arc<Stage>) -> Router {
     let greet = async move || match greeting.load() {
         text if *text == "broken" => Err(StatusCode::INTERNAL_SERVER_ERROR),
         text => Ok(text.to_string()),
@@ -178,7 +212,47 @@ fn router(greeting: Live<String>) -> Router {
         )
         .route("/panic", get(async || -> () { panic!("the handler fell over") }))
         // keeps one worker from any progress
-        .route("/block", get(async || std::thread::sleep(Duration::from_secs(5))))
+        .route(
+            "/block",
+            get(async || {
+                tracing::info!("blocking request");
+                std::thread::sleep(Duration::from_secs(5));
+            }),
+        )
+        .route("/echo", post(async |body: Bytes| body.len().to_string()))
+        .route("/large", get(async || vec![b'x'; LARGE]))
+        .route("/gate", get(gate))
+        .route("/open", get(async |State(stage): State<Arc<Stage>>| stage.gate.add_permits(1)))
+        .route("/check/{result}", get(check))
+        .route("/count/{n}", get(async |Path(n): Path<String>| counter!("counted", "n" => n).increment(1)))
+        .route("/say/{length}", get(say))
+        .with_state(stage)
+}
+
+/// More than any socket buffer takes.
+const LARGE: usize = 32 << 20;
+
+async fn gate(State(stage): State<Arc<Stage>>) -> &'static str {
+    tracing::info!("at the gate");
+    match stage.gate.acquire().await {
+        Ok(permit) => {
+            permit.forget();
+            "through"
+        }
+        Err(_) => "closed",
+    }
+}
+
+async fn check(State(stage): State<Arc<Stage>>, Path(result): Path<String>) -> StatusCode {
+    match stage.results.send(result == "good") {
+        Ok(()) => StatusCode::ACCEPTED,
+        Err(_) => StatusCode::GONE,
+    }
+}
+
+async fn say(Path(length): Path<usize>) {
+    tracing::debug!("whispered");
+    tracing::info!(text = "x".repeat(length), "said");
 }
 
 fn main() -> ExitCode {

@@ -1,0 +1,165 @@
+//! `otlp.*`: what a collector gets, and how long it is waited for.
+
+use std::collections::BTreeSet;
+
+use prodkit_fakes::{Behaviour, FakeCollector, Received};
+
+use crate::rig::{Rig, Setup};
+
+pub(crate) fn endpoint() {
+    for _ in 0..2 {
+        let collector = FakeCollector::start();
+        let _rig = quick(Setup::new()).set("otlp.endpoint", &collector.url()).serve();
+        wait(&collector, |received| !received.is_empty());
+    }
+}
+
+pub(crate) fn protocol() {
+    let grpc = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
+    for (value, path) in [("http/protobuf", "/v1/metrics"), ("grpc", grpc)] {
+        assert_eq!(metrics(Setup::new().set("otlp.protocol", value)).path, path);
+    }
+}
+
+pub(crate) fn headers() {
+    for tenant in ["one", "two"] {
+        assert_eq!(metrics(Setup::new().set("otlp.headers.x-tenant", tenant)).headers["x-tenant"], tenant);
+    }
+}
+
+pub(crate) fn timeout() {
+    let key = |value| Setup::new().set("otlp.timeout", value);
+    asks_again(key("50ms"), key("1h"));
+}
+
+/// A collector that does not answer is asked again by one, and not by the other.
+pub(crate) fn asks_again(soon: Setup, late: Setup) {
+    let [(once, _late), (often, _soon)] = [late, soon].map(|setup| batch(setup, Behaviour::Hang));
+    wait(&once, |received| !received.is_empty());
+    wait(&often, |received| received.len() > 2);
+    assert_eq!(once.received().len(), 1);
+}
+
+pub(crate) fn retry_enabled() {
+    for (value, again) in [("true", true), ("false", false)] {
+        let (collector, rig) = batch(Setup::new().set("otlp.retry.enabled", value), Behaviour::status(503));
+        wait(&collector, |received| !received.is_empty());
+        rig.sampled();
+        let received = wait(&collector, |received| received.len() > 1);
+        assert_eq!(received[0].body == received[1].body, again, "{value}");
+    }
+}
+
+pub(crate) fn retry_max_elapsed_time() {
+    // However long an attempt may take: these are answered at once.
+    let setup = Setup::new().set("otlp.timeout", "1h");
+    let [(long, late), (short, soon)] = ["1h", "300ms"]
+        .map(|value| batch(setup.clone().set("otlp.retry.max_elapsed_time", value), Behaviour::status(503)));
+    for (collector, rig) in [(&long, &late), (&short, &soon)] {
+        wait(collector, |received| !received.is_empty());
+        rig.sampled();
+    }
+    let is_given_up = |received: &[Received]| received.iter().any(|one| one.body != received[0].body);
+    wait(&short, is_given_up);
+    assert!(!is_given_up(&long.received()));
+}
+
+pub(crate) fn traces() {
+    signal("otlp.traces", "/v1/traces");
+}
+
+pub(crate) fn metrics_signal() {
+    signal("otlp.metrics", "/v1/metrics");
+}
+
+pub(crate) fn logs() {
+    signal("otlp.logs", "/v1/logs");
+}
+
+fn signal(key: &str, path: &str) {
+    for (value, sent) in [("true", true), ("false", false)] {
+        assert_eq!(exports(Setup::new().set(key, value)).contains(path), sent, "{value}");
+    }
+}
+
+pub(crate) fn sampling_ratio() {
+    for (value, sampled) in [("1", true), ("0", false)] {
+        assert_eq!(samples(Setup::new().set("otlp.sampling_ratio", value)), sampled, "{value}");
+    }
+}
+
+pub(crate) fn metric_interval() {
+    let key = |value| Setup::new().set("otlp.metric_interval", value);
+    sends_often(key("20ms"), key("1h"));
+}
+
+/// One has sent its metrics three times, and the other not yet.
+pub(crate) fn sends_often(often: Setup, seldom: Setup) {
+    let [few, many] = [(); 2].map(|()| FakeCollector::start());
+    let mut late = to(&few, seldom).serve();
+    let _soon = to(&many, often).serve();
+    wait(&many, |received| received.len() > 2);
+    assert_eq!(few.received().len(), 0);
+    late.end();
+    assert_eq!(few.received().len(), 1);
+}
+
+/// The paths of all that was sent until the end, a sampled request included.
+pub(crate) fn exports(setup: Setup) -> BTreeSet<String> {
+    let collector = FakeCollector::start();
+    let mut rig = to(&collector, setup).serve();
+    rig.sampled();
+    rig.end();
+    collector.received().into_iter().map(|received| received.path).collect()
+}
+
+/// Whether a trace that begins here is recorded.
+pub(crate) fn samples(setup: Setup) -> bool {
+    let collector = FakeCollector::start();
+    let mut rig = to(&collector, setup).serve();
+    assert_eq!(rig.status("/"), 200);
+    rig.end();
+    !collector.received_at("/v1/traces").is_empty()
+}
+
+/// The first export of metrics.
+pub(crate) fn metrics(setup: Setup) -> Received {
+    let collector = FakeCollector::start();
+    let _rig = quick(to(&collector, setup)).serve();
+    wait(&collector, |received| !received.is_empty()).swap_remove(0)
+}
+
+/// What it tells a collector of itself: the text of an attribute.
+pub(crate) fn attribute(setup: Setup, name: &str) -> Option<String> {
+    let body = metrics(setup).body;
+    // A KeyValue of opentelemetry/proto/common/v1: the key is field 1, the value a message in field 2, its text in
+    // field 1; all of them shorter than what takes two bytes of length.
+    let key = [&[10, u8::try_from(name.len()).unwrap()], name.as_bytes(), &[18]].concat();
+    let at = body.windows(key.len()).position(|window| window == key)? + key.len();
+    let (length, text) = body[at + 2..].split_first()?;
+    String::from_utf8(text[..usize::from(*length)].to_vec()).ok()
+}
+
+/// A collector that behaves like this, and a service that has a batch of one span for it, and no metrics.
+fn batch(setup: Setup, behaviour: Behaviour) -> (FakeCollector, Rig) {
+    let collector = FakeCollector::start();
+    collector.behave(behaviour);
+    let setup = setup.set("otlp.metrics", "false").env("OTEL_BSP_SCHEDULE_DELAY", "0");
+    let rig = to(&collector, setup).serve();
+    rig.sampled();
+    (collector, rig)
+}
+
+fn to(collector: &FakeCollector, setup: Setup) -> Setup {
+    setup.set("otlp.endpoint", &collector.url())
+}
+
+fn quick(setup: Setup) -> Setup {
+    setup.set("otlp.metric_interval", "20ms")
+}
+
+/// Waits until the collector has got enough.
+pub(crate) fn wait(collector: &FakeCollector, enough: impl Fn(&[Received]) -> bool) -> Vec<Received> {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(collector.wait_until(enough))
+}

@@ -1,0 +1,192 @@
+//! The variables with a meaning of their own: each takes effect, and a flag that says otherwise wins.
+
+use std::fs::File;
+use std::net::TcpListener;
+
+use prodkit_fakes::FakeCollector;
+
+use crate::rig::{Rig, Setup};
+use crate::{log, otlp, server};
+
+/// Every variable that says what a key says, and those of the OpenTelemetry specification that have no key.
+pub(crate) const VARIABLES: &[(&str, fn())] = &[
+    ("APP_ENV", || {
+        said(&Setup::new().env("APP_ENV", "one"), "service.environment", "deployment.environment.name");
+    }),
+    ("APP__SERVER__TIMEOUT", || timeout("APP__SERVER__TIMEOUT")),
+    ("HTTP_TIMEOUT", || timeout("HTTP_TIMEOUT")),
+    ("KUBERNETES_SERVICE_HOST", kubernetes),
+    ("LOG_LEVEL", || level("LOG_LEVEL")),
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint),
+    ("OTEL_EXPORTER_OTLP_HEADERS", headers),
+    ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
+    ("OTEL_EXPORTER_OTLP_TIMEOUT", export_timeout),
+    ("OTEL_LOGS_EXPORTER", || exporter("OTEL_LOGS_EXPORTER", "otlp.logs", "/v1/logs")),
+    ("OTEL_METRICS_EXPORTER", || exporter("OTEL_METRICS_EXPORTER", "otlp.metrics", "/v1/metrics")),
+    ("OTEL_METRIC_EXPORT_INTERVAL", metric_interval),
+    ("OTEL_RESOURCE_ATTRIBUTES", || {
+        let setup = Setup::new().env("OTEL_RESOURCE_ATTRIBUTES", "service.namespace=one");
+        said(&setup, "service.namespace", "service.namespace");
+    }),
+    ("OTEL_SDK_DISABLED", sdk_disabled),
+    ("OTEL_SERVICE_NAME", || {
+        said(&Setup::new().env("OTEL_SERVICE_NAME", "one"), "service.name", "service.name");
+    }),
+    ("OTEL_TRACES_EXPORTER", || exporter("OTEL_TRACES_EXPORTER", "otlp.traces", "/v1/traces")),
+    ("OTEL_TRACES_SAMPLER", sampler),
+    ("POD_NAME", pod_name),
+    ("PORT", port),
+    ("RUST_LOG", || level("RUST_LOG")),
+    ("TERMINATION_GRACE_PERIOD_SECONDS", termination_grace_period),
+];
+
+/// An attribute of what is exported is "one", and another when the flag says so.
+fn said(setup: &Setup, key: &str, attribute: &str) {
+    for (setup, expected) in [(setup.clone(), "one"), (setup.clone().set(key, "two"), "two")] {
+        assert_eq!(otlp::attribute(setup, attribute).as_deref(), Some(expected));
+    }
+}
+
+fn timeout(variable: &str) {
+    let soon = Setup::new().env(variable, "100ms");
+    server::gives_up(&soon, &soon.clone().set("server.timeout", "1h"));
+    server::gives_up(
+        &Setup::new().env(variable, "1h").set("server.timeout", "100ms"),
+        &Setup::new().env(variable, "1h"),
+    );
+}
+
+fn level(variable: &str) {
+    let debug = Setup::new().env(variable, "debug");
+    assert!(log::whispers(&debug));
+    assert!(!log::whispers(&debug.set("log.level", "info")));
+}
+
+fn port() {
+    let [one, two] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    let [one, two] = [one, two].map(|listener| (listener.local_addr().unwrap().port().to_string(), listener));
+    let setup = Setup::new().unset("server.port").env("PORT", &one.0);
+    server::refused(&setup, &one.0);
+    server::refused(&setup.set("server.port", &two.0), &two.0);
+}
+
+fn endpoint() {
+    let [one, two] = [(); 2].map(|()| FakeCollector::start());
+    let setup =
+        Setup::new().env("OTEL_EXPORTER_OTLP_ENDPOINT", &one.url()).set("otlp.metric_interval", "20ms");
+    let by_variable = setup.serve();
+    otlp::wait(&one, |received| !received.is_empty());
+    drop(by_variable);
+    let before = one.received().len();
+    let _by_flag = setup.set("otlp.endpoint", &two.url()).serve();
+    otlp::wait(&two, |received| !received.is_empty());
+    assert_eq!(one.received().len(), before);
+}
+
+fn headers() {
+    let setup = Setup::new().env("OTEL_EXPORTER_OTLP_HEADERS", "x-tenant=one,x-team=a%20b");
+    for (setup, tenant) in [(setup.clone(), "one"), (setup.set("otlp.headers.x-tenant", "two"), "two")] {
+        let received = otlp::metrics(setup).headers;
+        assert_eq!(received["x-tenant"], tenant);
+        assert_eq!(received["x-team"], "a b");
+    }
+}
+
+fn protocol() {
+    let setup = Setup::new().env("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc");
+    assert_ne!(otlp::metrics(setup.clone()).path, "/v1/metrics");
+    assert_eq!(otlp::metrics(setup.set("otlp.protocol", "http/protobuf")).path, "/v1/metrics");
+}
+
+fn export_timeout() {
+    let soon = Setup::new().env("OTEL_EXPORTER_OTLP_TIMEOUT", "50");
+    otlp::asks_again(soon.clone(), soon.set("otlp.timeout", "1h"));
+}
+
+fn metric_interval() {
+    let often = Setup::new().env("OTEL_METRIC_EXPORT_INTERVAL", "20");
+    otlp::sends_often(often.clone(), often.set("otlp.metric_interval", "1h"));
+}
+
+fn exporter(variable: &str, key: &str, path: &str) {
+    for (value, flag, sent) in [("otlp", "false", true), ("none", "true", false)] {
+        let setup = Setup::new().env(variable, value);
+        assert_eq!(otlp::exports(setup.clone()).contains(path), sent, "{value}");
+        assert_eq!(otlp::exports(setup.set(key, flag)).contains(path), !sent, "{value} and {flag}");
+    }
+}
+
+fn sampler() {
+    for (sampler, ratio, sampled) in
+        [("parentbased_always_on", "0", true), ("parentbased_always_off", "1", false)]
+    {
+        let setup = Setup::new().env("OTEL_TRACES_SAMPLER", sampler);
+        assert_eq!(otlp::samples(setup.clone()), sampled, "{sampler}");
+        assert_eq!(otlp::samples(setup.set("otlp.sampling_ratio", ratio)), !sampled, "{sampler} and {ratio}");
+    }
+    for (ratio, sampled) in [("1", true), ("0", false)] {
+        let setup = Setup::new().env("OTEL_TRACES_SAMPLER", "parentbased_traceidratio");
+        assert_eq!(otlp::samples(setup.env("OTEL_TRACES_SAMPLER_ARG", ratio)), sampled, "{ratio}");
+    }
+}
+
+fn sdk_disabled() {
+    for (value, none) in [("true", true), ("false", false)] {
+        assert_eq!(otlp::exports(Setup::new().env("OTEL_SDK_DISABLED", value)).is_empty(), none, "{value}");
+    }
+}
+
+fn pod_name() {
+    let setup = Setup::new().env("POD_NAME", "orders-7d9f");
+    assert_eq!(otlp::attribute(setup, "k8s.pod.name").as_deref(), Some("orders-7d9f"));
+}
+
+/// What it says of its plan when it starts.
+fn grace(setup: &Setup) -> String {
+    let (mut service, _folder) = setup.spawn();
+    service.line("starting").unwrap()["grace"].as_str().unwrap().to_owned()
+}
+
+fn termination_grace_period() {
+    let setup = Setup::new().env("TERMINATION_GRACE_PERIOD_SECONDS", "60");
+    assert_eq!(grace(&setup), "57s");
+    assert_eq!(grace(&setup.set("shutdown.grace", "50s")), "50s");
+}
+
+fn kubernetes() {
+    let setup = Setup::new().env("KUBERNETES_SERVICE_HOST", "10.96.0.1");
+    for (setup, delay) in [(setup.clone().unset("shutdown.delay"), "5s"), (setup, "0ns")] {
+        let mut rig = setup.serve();
+        rig.terminate();
+        assert_eq!(rig.line("stopping")["delay"], delay);
+    }
+}
+
+/// What Kubernetes tells every container of eight services beside it: forty variables, some of which look like ours.
+pub(crate) fn service_links() {
+    let services =
+        ["APP", "APP__SERVER", "KUBERNETES", "LOG", "OTEL_COLLECTOR", "OTEL_EXPORTER_OTLP", "PORT", "SERVER"];
+    let link = "tcp://10.96.7.1:4317";
+    let setup = services.iter().fold(Setup::new(), |setup, service| {
+        [
+            ("SERVICE_HOST", "10.96.7.1"),
+            ("SERVICE_PORT", "4317"),
+            ("PORT", link),
+            ("PORT_4317_TCP", link),
+            ("PORT_4317_TCP_PORT", "4317"),
+        ]
+        .iter()
+        .fold(setup, |setup, (what, value)| setup.env(&format!("{service}_{what}"), value))
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let errors = folder.path().join("errors");
+    let mut command = setup.command(&folder);
+    command.stderr(File::create(&errors).unwrap());
+    let mut rig = Rig::start(&mut command, folder);
+    rig.line("ready");
+    rig.end();
+    let running = rig.service.seen().iter().take_while(|line| line["msg"] != "stopping");
+    let loud: Vec<_> = running.filter(|line| line["level"] != "INFO").collect();
+    assert!(loud.is_empty(), "{loud:#?}");
+    assert_eq!(std::fs::read_to_string(errors).unwrap(), "");
+}
