@@ -65,7 +65,7 @@ const RETRY: (Duration, Duration) = (Duration::from_secs(15), Duration::from_sec
 ///
 /// write("threads: 8\nlimits: {per_second: many}\n")?;
 /// let Outcome::Refused(error) = reload.next().await else { panic!("it is not") };
-/// assert!(error.to_string().contains(":2:23: limits.per_second: expected a whole number"));
+/// assert!(error.to_string().contains(":2:22: limits.per_second: expected a whole number"));
 /// assert_eq!((limits.get().per_second, reload.status().generation), (200, 1));
 /// # Ok(()) }
 /// ```
