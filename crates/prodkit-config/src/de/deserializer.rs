@@ -1,6 +1,7 @@
 //! What serde asks, answered by the value at hand.
 
 use super::access::Variant;
+use super::fault::short;
 use super::{De, Fault, Reason, SECRET_NAME, Value, number};
 use crate::duration;
 use crate::node::Entry;
@@ -161,8 +162,9 @@ impl<'t> Deserializer<'t> for De<'t, '_> {
                 None => Err(self.expected(&expected, None)),
             },
             Value::Map(map) if map.len() > 1 => {
-                let found: Vec<String> =
-                    map.iter().take(4).map(|Entry { name, key, .. }| format!("`{name}` ({key})")).collect();
+                let found =
+                    map.iter().take(4).map(|Entry { name, key, .. }| format!("`{}` ({key})", short(name)));
+                let found: Vec<String> = found.collect();
                 let message = format!("expected {expected}, found several: {}", found.join(", "));
                 Err(self.says(Reason::Shape, message))
             }

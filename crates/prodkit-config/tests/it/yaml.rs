@@ -340,6 +340,20 @@ fn keys_are_text() {
 }
 
 #[test]
+fn keys_of_any_kind_are_printed_on_one_line() {
+    #[derive(Deserialize, Debug)]
+    enum Kind {
+        #[serde(rename = "x")]
+        X,
+    }
+    assert!(matches!(one("x"), Ok(Kind::X)));
+    let keys = format!("{{\"\\e[2J\\n\": 1, {}: 2}}", "y".repeat(500));
+    let error = why(one::<Kind>(&keys));
+    assert!(error.starts_with("a: expected one of `x`, found several: `\\u{1b}[2J\\n` ("), "{error}");
+    assert!(error.len() < 300 && !error.contains(char::is_control), "{error}");
+}
+
+#[test]
 fn json_and_toml_have_types_of_their_own() {
     for (name, text) in [("c.json", "{\"a\": \"5\"}"), ("c.toml", "a = '5'")] {
         assert_eq!(load_from(name, text), Ok(One { a: "5".to_owned() }));
