@@ -100,6 +100,8 @@ pub struct Reload<S, C> {
     cells: Cells,
     status: Status,
     dirty: bool,
+    /// Nobody asked for the next look: it is only told if it finds something.
+    quiet: bool,
     retry: Option<Retry>,
     types: PhantomData<fn() -> (S, C)>,
 }
@@ -211,6 +213,7 @@ impl<S: DeserializeOwned, C: DeserializeOwned> Reload<S, C> {
             cells,
             status,
             dirty: false,
+            quiet: false,
             retry: None,
             types: PhantomData,
         };
@@ -233,6 +236,10 @@ impl<S: DeserializeOwned, C: DeserializeOwned> Reload<S, C> {
             }
             let Candidate { current, change, planned, warnings } = match self.candidate() {
                 Ok(Some(candidate)) => candidate,
+                Ok(None) if self.quiet => {
+                    (self.dirty, self.quiet) = (false, false);
+                    continue;
+                }
                 Ok(None) => return self.nothing_new(),
                 Err(error) => return self.refuse(error),
             };
@@ -320,7 +327,7 @@ impl<S: DeserializeOwned, C: DeserializeOwned> Reload<S, C> {
         self.previous = Some(std::mem::replace(&mut self.current, current));
         let (loaded_at, last_error) = (SystemTime::now(), None);
         self.status = Status { generation, hash, loaded_at, last_error, pending: pending.clone() };
-        (self.dirty, self.retry) = (false, None);
+        (self.dirty, self.quiet, self.retry) = (false, false, None);
         Outcome::Committed(Commit { moved, pending, warnings, hashes })
     }
 
@@ -331,7 +338,7 @@ impl<S: DeserializeOwned, C: DeserializeOwned> Reload<S, C> {
     }
 
     fn refuse(&mut self, error: ReloadError) -> Outcome {
-        self.dirty = false;
+        (self.dirty, self.quiet) = (false, false);
         self.status.last_error = Some(error.to_string());
         self.retry = error.is_transient().then(|| {
             let pause = self.retry.as_ref().map_or(RETRY.0, |retry| (retry.pause * 2).min(RETRY.1));
@@ -355,7 +362,8 @@ impl<S, C> Reload<S, C> {
     pub fn watching(mut self, options: Options) -> Self {
         self.watch = Watch::new(options);
         self.files.clear();
-        self.dirty = true;
+        // What changed before this watch began.
+        (self.dirty, self.quiet) = (true, true);
         self
     }
 

@@ -100,3 +100,23 @@ fn half_of_one_update_is_never_taken_with_half_of_another() {
         writer.join().unwrap();
     });
 }
+
+#[tokio::test]
+async fn another_way_of_watching_misses_nothing_and_has_nothing_to_say() {
+    let dir = Dir::with(&[("config.yaml", b"a: 1")]);
+    let start =
+        || R::start(Layers::new().file(dir.path("config.yaml")), &[], WatchOptions::default()).unwrap();
+    let (loaded, reload) = start();
+    dir.write("config.yaml", "a: 2");
+    let mut reload = reload.watching(WatchOptions::default());
+    assert!(matches!(reload.next().await, Outcome::Committed(_)));
+    assert_eq!(*loaded.config.a.get(), 2);
+
+    let (_loaded, reload) = start();
+    let mut reload = reload.watching(WatchOptions::default());
+    reload.handle().touch();
+    // That of the touch, not one that nobody asked for.
+    assert!(matches!(reload.next().await, Outcome::Unchanged));
+    let more = tokio::time::timeout(std::time::Duration::from_millis(100), reload.next());
+    assert!(more.await.is_err());
+}
