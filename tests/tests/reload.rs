@@ -183,7 +183,8 @@ fn a_configuration_that_makes_things_worse_is_taken_back() {
     let mut rig = Rig::new("greeting: one\n", &["config.soak=60s"]);
     let load = |rig: &Rig, status: u16| {
         let mut connection = Connection::open(rig.main).unwrap();
-        for _ in 0..60 {
+        // As many as make a judgement: the next one may be answered by what is back.
+        for _ in 0..50 {
             assert_eq!(connection.request("GET", "/greeting", &[], b"").unwrap().status, status);
         }
     };
@@ -193,7 +194,7 @@ fn a_configuration_that_makes_things_worse_is_taken_back() {
     load(&rig, 500);
     let line = rig.line("configuration taken back: it made things worse");
     assert_eq!((&line["from"], &line["to"]), (&bad, &good));
-    assert!(line["reason"].as_str().unwrap().contains("60 of 60 requests failed"), "{line}");
+    assert!(line["reason"].as_str().unwrap().contains("50 of 50 requests failed"), "{line}");
     assert_eq!(rig.greeting(), (200, "one".to_owned()));
     // The same text is not tried again; another is.
     rig.service.signal(Signal::HUP).unwrap();

@@ -6,7 +6,8 @@ use crate::rig::{Rig, Setup};
 fn asked(key: &str, value: &str) -> Rig {
     let setup = Setup::new().ways("serve, check-handed").set("health.timeout", "1h");
     let mut rig = setup.set("health.period", "10ms").set(key, value).start();
-    rig.line("checking");
+    // It may have asked before it was said that all has started.
+    rig.service.seen_or_next(|line| line["msg"] == "checking").unwrap();
     rig
 }
 
