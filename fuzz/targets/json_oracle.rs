@@ -49,6 +49,8 @@ libfuzzer_sys::fuzz_target!(|text: &str| {
                 "{errors}\n{text}"
             );
         }
+        // `-0` is a float to serde_json, and a whole number here.
+        (Ok(_), Err(error)) if error.to_string().contains("floating point `-0.0`") => {}
         (Ok(ours), Err(error)) => panic!("only ours: {ours:?}: {error}\n{text}"),
         (Err(_), Err(_)) => {}
     }
