@@ -21,6 +21,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("process", &[]),
     ("shutdown", &[]),
     ("tasks", &["shutdown"]),
+    ("tls", &["live"]),
     ("trace", &[]),
     ("watch", &[]),
 ];

@@ -28,12 +28,18 @@
 //! [`FakeVolume`] updates files as kubelet updates a ConfigMap, and [`FakeCheckout`] as git-sync does: by the same calls
 //! in the same order on a real file system.
 //!
+//! # Certificates
+//!
+//! [`FakeAuthority`] issues certificates for any name and any time.
+//!
 //! # When not to use it
 //!
 //! Outside tests. A fake keeps every request it has seen, trusts its caller and panics when it cannot start.
 
+mod authority;
 mod collector;
 mod volume;
 
+pub use authority::{FakeAuthority, FakePair};
 pub use collector::{Behaviour, FakeCollector, Received};
 pub use volume::{FakeCheckout, FakeVolume, LinkOrder, VolumeStep};
