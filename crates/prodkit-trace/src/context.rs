@@ -1,7 +1,9 @@
 //! The context: three numbers.
 
 use crate::carried::Carried;
-use crate::{ParseError, Scope, SpanId, TraceFlags, TraceId, TraceState, Traceparent, scope, traceparent};
+use crate::{
+    Companion, ParseError, Scope, SpanId, TraceFlags, TraceId, TraceState, Traceparent, scope, traceparent,
+};
 use std::sync::Arc;
 
 /// Where work stands in a distributed trace: the trace, the span that is running, and the flags.
@@ -99,6 +101,13 @@ impl TraceContext {
     /// Like [`enter`](Self::enter), with the `tracestate` the trace arrived with, which then is
     /// [`current_state()`](crate::current_state).
     pub fn enter_with(self, state: &Arc<TraceState>) -> Scope {
-        self.enter().with(Carried::enter(Some(self), Some(state)))
+        let companion = Companion { state: Some(state.clone()), baggage: None };
+        self.enter().with(Carried::enter(Some(self), Some(&companion)))
+    }
+
+    /// Like [`enter`](Self::enter), with all that travels with the trace; without anything it costs no more than that.
+    #[inline]
+    pub fn enter_along(self, companion: Option<&Companion>) -> Scope {
+        self.enter().with(Carried::enter(Some(self), companion))
     }
 }

@@ -1,10 +1,9 @@
 //! Ids for `tracing` spans.
 
 use crate::carried::Carried;
-use crate::{Scope, SpanId, TraceContext, TraceId, TraceState, current, current_state};
+use crate::{Companion, Scope, SpanId, TraceContext, TraceId, current, current_companion};
 use std::cell::RefCell;
 use std::fmt;
-use std::sync::Arc;
 use tracing_core::{Subscriber, span};
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
@@ -113,13 +112,13 @@ where
     fn on_new_span(&self, attrs: &span::Attributes<'_>, id: &span::Id, cx: Context<'_, S>) {
         let Some(span) = cx.span(id) else { return };
         let parent = if attrs.is_contextual() {
-            current().map(|context| (context, current_state()))
+            current().map(|context| (context, current_companion()))
         } else {
             span.parent().and_then(|parent| read(&parent))
         };
-        let (ids, state) = match parent {
-            Some((parent, state)) => {
-                (Some(SpanIds { context: parent.child(), parent: Some(parent.span_id()) }), state)
+        let (ids, companion) = match parent {
+            Some((parent, companion)) => {
+                (Some(SpanIds { context: parent.child(), parent: Some(parent.span_id()) }), companion)
             }
             None => (self.root(), None),
         };
@@ -127,14 +126,14 @@ where
         if let Some(ids) = ids {
             extensions.replace(ids);
         }
-        if let Some(state) = state {
-            extensions.replace(State(state));
+        if let Some(companion) = companion {
+            extensions.replace(Along(companion));
         }
     }
 
     fn on_enter(&self, id: &span::Id, cx: Context<'_, S>) {
-        let Some((context, state)) = cx.span(id).and_then(|span| read(&span)) else { return };
-        let scope = context.enter().with(Carried::enter(Some(context), state.as_ref()));
+        let Some((context, companion)) = cx.span(id).and_then(|span| read(&span)) else { return };
+        let scope = context.enter().with(Carried::enter(Some(context), companion.as_ref()));
         let entry = Entry { layer: self.address(), span: id.into_u64(), scope };
         // where the thread's list is gone nobody could end the scope: the entry is dropped unused and ends it at once
         let _ = ENTERED.try_with(|entered| entered.borrow_mut().push(entry));
@@ -168,14 +167,14 @@ fn leave(entered: &mut Vec<Entry>, layer: usize, span: u64) {
     }
 }
 
-/// The `tracestate` a span was opened with; few have one, so it is kept apart from [`SpanIds`].
-struct State(Arc<TraceState>);
+/// What the trace of a span has with it; few have anything, so it is kept apart from [`SpanIds`].
+struct Along(Companion);
 
-fn read<S>(span: &SpanRef<'_, S>) -> Option<(TraceContext, Option<Arc<TraceState>>)>
+fn read<S>(span: &SpanRef<'_, S>) -> Option<(TraceContext, Option<Companion>)>
 where
     S: for<'a> LookupSpan<'a>,
 {
     let extensions = span.extensions();
     let ids = extensions.get::<SpanIds>()?;
-    Some((ids.context, extensions.get::<State>().map(|State(state)| state.clone())))
+    Some((ids.context, extensions.get::<Along>().map(|Along(companion)| companion.clone())))
 }

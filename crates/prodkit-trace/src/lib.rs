@@ -49,7 +49,10 @@
 //! | `spawn_blocking(move \|\| span.in_scope(work))`, or with [`TraceContext::enter`] in the closure | yes |
 //! | a bare `spawn` or `spawn_blocking` | no: runtimes offer no stable hook |
 //!
-//! The `tracestate` a trace arrived with goes the same ways: see [`current_state()`].
+//! The `tracestate` a trace arrived with, and its `baggage`, go the same ways: see [`current_companion()`].
+//!
+//! At the edges of a process, [`Propagators::extract`] reads the headers of a request, or the variables of a job, and
+//! [`inject`] writes those of an outgoing one.
 //!
 //! # When not to use it
 //!
@@ -64,8 +67,12 @@
 //!
 //! [W3C Trace Context Level 2](https://www.w3.org/TR/trace-context-2/): `traceparent` (section 3.2), `tracestate`
 //! (section 3.3), the `random-trace-id` flag, and the forward compatibility rules for versions not yet written.
+//! [W3C Baggage](https://www.w3.org/TR/baggage/). B3 in one header or many, Jaeger's and X-Ray's, where
+//! [`Propagators`] name them.
 
+mod baggage;
 mod carried;
+mod companion;
 mod context;
 mod error;
 mod flags;
@@ -73,18 +80,22 @@ mod future;
 mod hex;
 mod id;
 mod layer;
+mod propagators;
 mod random;
 mod scope;
 mod traceparent;
 mod tracestate;
 
-pub use carried::current_state;
+pub use baggage::Baggage;
+pub use carried::{current_baggage, current_companion, current_state};
+pub use companion::Companion;
 pub use context::TraceContext;
 pub use error::ParseError;
 pub use flags::TraceFlags;
 pub use future::{FutureExt, InTrace};
 pub use id::{SpanId, TraceId};
 pub use layer::{Layer, SpanIds};
+pub use propagators::{Arrival, Propagators, inject};
 pub use scope::{Scope, current};
 pub use traceparent::Traceparent;
 pub use tracestate::TraceState;

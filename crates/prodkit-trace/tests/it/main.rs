@@ -6,6 +6,7 @@ mod allocations;
 mod future;
 mod ids;
 mod layer;
+mod propagation;
 mod scope;
 mod traceparent;
 mod tracestate;
