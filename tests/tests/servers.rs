@@ -1,79 +1,36 @@
-//! Software nobody here wrote reads what prodkit says. A tool that is not installed is a visible `ignored`; with
-//! `PRODKIT_REQUIRE_SERVERS=1`, as the gate sets it, it is a failure.
+//! Software nobody here wrote reads what prodkit says.
 
-use std::env;
 use std::error::Error;
 use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use prodkit_e2e::http::get;
 use prodkit_e2e::process::{DEADLINE, Service};
+use prodkit_e2e::tools::{self, Foreign, Outcome, with, with_python};
 use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 
 const FIXTURE: &str = env!("CARGO_BIN_EXE_fixture");
 
-type Result = std::result::Result<(), Box<dyn Error>>;
-
 fn main() -> ExitCode {
-    let arguments = Arguments::from_args();
-    let trials = vec![
+    tools::run(vec![
         with("promtool", "promtool_accepts_the_metrics", promtool_accepts_the_metrics),
         with("prometheus", "prometheus_scrapes_and_answers_queries", prometheus_scrapes_and_answers_queries),
-        with_python("opentelemetry.proto", "a_foreign_decoder_reads_traces_and_metrics", |python| {
-            a_foreign_decoder_reads_traces_and_metrics(python)
-        }),
-    ];
-    libtest_mimic::run(&arguments, trials).exit_code()
-}
-
-/// A test that needs a program.
-fn with(program: &'static str, name: &str, test: fn(PathBuf) -> Result) -> Trial {
-    trial(name, move || find(program).ok_or_else(|| format!("{program} not found")), test)
-}
-
-/// A test that needs a Python package.
-fn with_python(package: &'static str, name: &str, test: fn(PathBuf) -> Result) -> Trial {
-    let python = move || {
-        let python = find("python3").ok_or("python3 not found")?;
-        let import =
-            Command::new(&python).args(["-c", &format!("import {package}")]).stderr(Stdio::null()).status();
-        match import {
-            Ok(status) if status.success() => Ok(python),
-            _ => Err(format!("Python's {package} not found")),
-        }
-    };
-    trial(name, python, test)
-}
-
-fn trial(
-    name: &str,
-    tool: impl FnOnce() -> std::result::Result<PathBuf, String> + Send + 'static,
-    test: fn(PathBuf) -> Result,
-) -> Trial {
-    Trial::ignorable_test(name, move || match tool() {
-        Ok(tool) => {
-            test(tool).map(|()| Completion::Completed).map_err(|error| Failed::from(error.to_string()))
-        }
-        Err(missing) if env::var_os("PRODKIT_REQUIRE_SERVERS").is_some_and(|value| value == "1") => {
-            Err(Failed::from(missing))
-        }
-        Err(missing) => Ok(Completion::ignored_with(missing)),
-    })
-}
-
-fn find(program: &str) -> Option<PathBuf> {
-    env::split_paths(&env::var_os("PATH")?).map(|folder| folder.join(program)).find(|path| path.is_file())
+        with_python(
+            "opentelemetry.proto",
+            "a_foreign_decoder_reads_traces_and_metrics",
+            a_foreign_decoder_reads_traces_and_metrics,
+        ),
+    ])
 }
 
 /// A service with some requests behind it.
-fn service(settings: &[&str]) -> std::result::Result<(Service, SocketAddr, TempDir), Box<dyn Error>> {
+fn service(settings: &[&str]) -> Result<(Service, SocketAddr, TempDir), Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
     let mut service = Service::start(FIXTURE, folder.path(), settings, &[])?;
     let (main, admin) = service.ready().ok_or("never ready")?;
@@ -83,17 +40,7 @@ fn service(settings: &[&str]) -> std::result::Result<(Service, SocketAddr, TempD
     Ok((service, admin, folder))
 }
 
-/// A foreign process, killed when dropped.
-struct Foreign(Child);
-
-impl Drop for Foreign {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn promtool_accepts_the_metrics(promtool: PathBuf) -> Result {
+fn promtool_accepts_the_metrics(promtool: PathBuf) -> Outcome {
     let (_service, admin, _folder) = service(&[])?;
     let text = get(admin, "/metrics")?.body;
     let mut check = Command::new(promtool)
@@ -113,7 +60,7 @@ fn promtool_accepts_the_metrics(promtool: PathBuf) -> Result {
     }
 }
 
-fn prometheus_scrapes_and_answers_queries(prometheus: PathBuf) -> Result {
+fn prometheus_scrapes_and_answers_queries(prometheus: PathBuf) -> Outcome {
     let (_service, admin, folder) = service(&[])?;
     let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
     let config = folder.path().join("prometheus.yml");
@@ -121,16 +68,15 @@ fn prometheus_scrapes_and_answers_queries(prometheus: PathBuf) -> Result {
         "scrape_configs:\n- job_name: fixture\n  scrape_interval: 1s\n  static_configs: [{{targets: ['{admin}']}}]\n"
     );
     std::fs::write(&config, scrape)?;
-    let _prometheus = Foreign(
+    let _prometheus = Foreign::spawn(
         Command::new(prometheus)
             .arg(format!("--config.file={}", config.display()))
             .arg(format!("--storage.tsdb.path={}", folder.path().join("tsdb").display()))
             .arg(format!("--web.listen-address={port}"))
             .arg("--enable-feature=exemplar-storage")
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()?,
-    );
+            .stderr(Stdio::null()),
+    )?;
     let query = |expression: &str| -> Option<f64> {
         let answer = get(port, &format!("/api/v1/query?query={expression}")).ok()?;
         let answer: Value = serde_json::from_slice(&answer.body).ok()?;
@@ -153,11 +99,10 @@ fn prometheus_scrapes_and_answers_queries(prometheus: PathBuf) -> Result {
     }
 }
 
-fn a_foreign_decoder_reads_traces_and_metrics(python: PathBuf) -> Result {
+fn a_foreign_decoder_reads_traces_and_metrics(python: PathBuf) -> Outcome {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/servers/otlp_sink.py");
-    let mut sink = Foreign(Command::new(python).arg(script).stdout(Stdio::piped()).spawn()?);
-    let mut lines =
-        std::io::BufRead::lines(std::io::BufReader::new(sink.0.stdout.take().ok_or("no output")?));
+    let mut sink = Foreign::spawn(Command::new(python).arg(script).stdout(Stdio::piped()))?;
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(sink.stdout().ok_or("no output")?));
     let address = lines.next().ok_or("the sink did not start")??;
 
     let endpoint = format!("otlp.endpoint=http://{address}");
@@ -168,10 +113,8 @@ fn a_foreign_decoder_reads_traces_and_metrics(python: PathBuf) -> Result {
         return Err(format!("{:#?}", service.seen()).into());
     }
     drop(get(address.parse()?, "/stop"));
-    let received: Vec<Value> = lines
-        .map_while(std::result::Result::ok)
-        .filter_map(|line| serde_json::from_str(&line).ok())
-        .collect();
+    let received: Vec<Value> =
+        lines.map_while(Result::ok).filter_map(|line| serde_json::from_str(&line).ok()).collect();
     let of = |signal: &str| received.iter().filter(|item| item["signal"] == signal).collect::<Vec<_>>();
 
     let spans = of("traces");
