@@ -19,6 +19,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("metrics", &["trace"]),
     ("otlp", &["metrics", "trace"]),
     ("process", &[]),
+    ("secrets", &["live", "watch"]),
     ("shutdown", &[]),
     ("tasks", &["shutdown"]),
     ("tls", &["live"]),

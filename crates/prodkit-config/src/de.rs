@@ -22,7 +22,8 @@ use serde::de::{Deserialize, Expected, Visitor};
 /// The newtype name a secret type asks for, so that this crate knows not to print what is below it.
 ///
 /// `deserializer.deserialize_newtype_struct(SECRET_NAME, visitor)`: nothing below it appears in an error, and
-/// [`Loaded::secrets`](crate::Loaded::secrets) lists its path.
+/// [`Loaded::secrets`](crate::Loaded::secrets) lists its path. A type that [adds](prodkit_live::registry::add) a `Live` of
+/// its own under the [path](prodkit_live::registry::take_path) it is given there moves as any `Live` does.
 pub const SECRET_NAME: &str = "$prodkit_secrets::Secret";
 
 pub(crate) enum Path<'p> {

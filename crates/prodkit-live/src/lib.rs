@@ -91,4 +91,4 @@ pub use changes::Changes;
 pub use live::{Guard, Live};
 pub use reader::Reader;
 pub use rejected::Rejected;
-pub use updater::Updater;
+pub use updater::{Updater, WeakUpdater};

@@ -131,17 +131,21 @@ pub fn section<R>(path: &str, f: impl FnOnce() -> R) -> R {
     f()
 }
 
-/// The path given to the `Live` that is being deserialized, for it alone.
-pub(crate) fn take_path() -> Option<Arc<str>> {
+/// The path given to the `Live` that is being deserialized, for it alone: nobody is given it twice.
+///
+/// For a type that is a `Live` in another guise, such as a secret, and that a deserializer answers through [`at`], too.
+/// Such a type takes the path before it reads its value, and then [adds](add) its `Live`.
+pub fn take_path() -> Option<Arc<str>> {
     PATH.take()
 }
 
-pub(crate) fn add<T: Send + Sync + 'static>(path: Arc<str>, live: &Live<T>) {
+/// Lists `live` as found at `path`, by whoever collects on this thread.
+pub fn add<T: Send + Sync + 'static>(path: Arc<str>, live: &Live<T>) {
     note(path, false, live);
 }
 
-/// Notes a `Live` that was made rather than read, where a section is being read.
-pub(crate) fn add_default<T: Send + Sync + 'static>(live: &Live<T>) {
+/// Lists a `Live` that was made rather than read, where a section is being read. [`Live::fixed`] does so by itself.
+pub fn add_default<T: Send + Sync + 'static>(live: &Live<T>) {
     if let Some(section) = SECTION.with_borrow(Option::clone) {
         note(section, true, live);
     }

@@ -1,17 +1,26 @@
 //! The write side.
 
 use crate::{
+    cell::Cell,
     change::{Change, Prepared},
     live::Live,
     rejected::Rejected,
 };
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, Weak},
+};
 
 /// The one who may change a [`Live`]; the other half of [`Live::channel`].
 ///
 /// Dropping it freezes the value (a change that already stands prepared can still be committed).
 pub struct Updater<T> {
     live: Live<T>,
+}
+
+/// An [`Updater`] that does not keep its value: for a list of values that others hold, and that may be let go.
+pub struct WeakUpdater<T> {
+    cell: Weak<Cell<T>>,
 }
 
 impl<T: Send + Sync + 'static> Updater<T> {
@@ -22,6 +31,11 @@ impl<T: Send + Sync + 'static> Updater<T> {
     /// The read side.
     pub fn live(&self) -> Live<T> {
         self.live.clone()
+    }
+
+    /// The same right, which ends when nobody holds the value any more, nor anything derived from it.
+    pub fn downgrade(self) -> WeakUpdater<T> {
+        WeakUpdater { cell: Arc::downgrade(&self.live.cell) }
     }
 
     /// A change to `value`, to be [joined](Change::join) with others that must happen at the same instant.
@@ -49,6 +63,25 @@ impl<T: Send + Sync + 'static> Updater<T> {
     /// ([`Rejected::is_busy`]).
     pub fn set(&self, value: T) -> Result<(), Rejected> {
         self.stage(value).apply()
+    }
+}
+
+impl<T: Send + Sync + 'static> WeakUpdater<T> {
+    /// The right itself, for as long as it is held; `None` when the value is gone.
+    pub fn upgrade(&self) -> Option<Updater<T>> {
+        Some(Updater::new(Live { cell: self.cell.upgrade()? }))
+    }
+}
+
+impl<T> Clone for WeakUpdater<T> {
+    fn clone(&self) -> Self {
+        Self { cell: Weak::clone(&self.cell) }
+    }
+}
+
+impl<T> fmt::Debug for WeakUpdater<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WeakUpdater").field("is_alive", &(self.cell.strong_count() > 0)).finish()
     }
 }
 

@@ -91,18 +91,19 @@ impl<'t> Deserializer<'t> for De<'t, '_> {
         name: &'static str,
         visitor: V,
     ) -> Result<V::Value, Fault> {
-        if name == registry::NAME {
+        if name == SECRET_NAME {
+            self.hide();
+        }
+        if name == registry::NAME || name == SECRET_NAME {
             let path = self.path.text();
             let containers = self.path.containers();
             if !containers.is_empty() {
                 self.run.seen.borrow_mut().containers.insert(path.clone(), containers);
             }
-            return registry::at(&path, || visitor.visit_newtype_struct(self));
+            // Located here, where it is known that the value may be secret.
+            return registry::at(&path, || visitor.visit_newtype_struct(self))
+                .map_err(|fault| self.locate(fault));
         }
-        if name == SECRET_NAME {
-            self.hide();
-        }
-        // Located here, where it is known that the value is secret.
         visitor.visit_newtype_struct(self).map_err(|fault| self.locate(fault))
     }
 
