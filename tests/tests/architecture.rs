@@ -226,6 +226,90 @@ fn the_tests_on_the_parity_page_exist() {
     assert!(found > 50, "the page was not understood");
 }
 
+/// Every variable of the OpenTelemetry specification that `docs/otel-env.md` must have a row for.
+const OTEL_VARIABLES: &[&str] = &[
+    "OTEL_ATTRIBUTE_COUNT_LIMIT",
+    "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+    "OTEL_BLRP_EXPORT_TIMEOUT",
+    "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE",
+    "OTEL_BLRP_MAX_QUEUE_SIZE",
+    "OTEL_BLRP_SCHEDULE_DELAY",
+    "OTEL_BSP_EXPORT_TIMEOUT",
+    "OTEL_BSP_MAX_EXPORT_BATCH_SIZE",
+    "OTEL_BSP_MAX_QUEUE_SIZE",
+    "OTEL_BSP_SCHEDULE_DELAY",
+    "OTEL_CONFIG_FILE",
+    "OTEL_ENTITIES",
+    "OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT",
+    "OTEL_EXPERIMENTAL_CONFIG_FILE",
+    "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
+    "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE",
+    "OTEL_EXPORTER_PROMETHEUS_HOST",
+    "OTEL_EXPORTER_PROMETHEUS_PORT",
+    "OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS",
+    "OTEL_LINK_ATTRIBUTE_COUNT_LIMIT",
+    "OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT",
+    "OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+    "OTEL_LOGS_EXPORTER",
+    "OTEL_LOG_LEVEL",
+    "OTEL_METRICS_EXEMPLAR_FILTER",
+    "OTEL_METRICS_EXPORTER",
+    "OTEL_METRIC_EXPORT_INTERVAL",
+    "OTEL_METRIC_EXPORT_TIMEOUT",
+    "OTEL_PROPAGATORS",
+    "OTEL_RESOURCE_ATTRIBUTES",
+    "OTEL_SDK_DISABLED",
+    "OTEL_SEMCONV_STABILITY_OPT_IN",
+    "OTEL_SERVICE_NAME",
+    "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT",
+    "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+    "OTEL_SPAN_EVENT_COUNT_LIMIT",
+    "OTEL_SPAN_LINK_COUNT_LIMIT",
+    "OTEL_TRACES_EXPORTER",
+    "OTEL_TRACES_SAMPLER",
+    "OTEL_TRACES_SAMPLER_ARG",
+];
+
+/// What the exporter has for all signals and for each.
+const OTLP_OPTIONS: &[&str] = &[
+    "ENDPOINT",
+    "PROTOCOL",
+    "HEADERS",
+    "COMPRESSION",
+    "TIMEOUT",
+    "CERTIFICATE",
+    "CLIENT_KEY",
+    "CLIENT_CERTIFICATE",
+    "INSECURE",
+];
+
+/// `docs/otel-env.md` has a row for each variable, and each row a test.
+#[test]
+fn each_variable_of_opentelemetry_has_a_row_and_each_row_a_test() {
+    let page = fs::read_to_string(root().join("docs/otel-env.md")).unwrap();
+    let mut told = BTreeSet::new();
+    for row in page.lines().filter(|line| line.starts_with("| `")) {
+        let cells: Vec<_> = row.trim_matches(['|', ' ']).split(" | ").collect();
+        let [variables, _, _, tests] = cells[..] else { panic!("not four cells: {row}") };
+        told.extend(variables.split('`').skip(1).step_by(2).map(str::to_owned));
+        let tests: Vec<_> = tests.split('`').skip(1).step_by(2).collect();
+        assert!(!tests.is_empty(), "no test: {row}");
+        tests.iter().for_each(|test| assert!(is_a_function(test), "no such test as {test}: {row}"));
+    }
+    let signals = ["", "TRACES_", "METRICS_", "LOGS_"];
+    let options = OTLP_OPTIONS
+        .iter()
+        .flat_map(|option| signals.iter().map(move |signal| format!("OTEL_EXPORTER_OTLP_{signal}{option}")));
+    let missing: Vec<_> = OTEL_VARIABLES
+        .iter()
+        .map(|&name| name.to_owned())
+        .chain(options)
+        .filter(|name| !told.contains(name))
+        .collect();
+    assert!(missing.is_empty(), "no row for {missing:?}");
+    assert!(told.len() > 80, "the page was not understood");
+}
+
 /// Whether `http/it/drain::x` or its like is there.
 fn is_a_function(test: &str) -> bool {
     let (file, function) = test.split_once("::").unwrap_or_default();

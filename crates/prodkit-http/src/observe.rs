@@ -18,6 +18,7 @@ pub use service::Observed;
 use self::metrics::Metrics;
 use ::metrics::Recorder;
 use http::Extensions;
+use prodkit_trace::Propagators;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -29,8 +30,9 @@ use std::time::Duration;
 /// For each request it
 /// - takes the caller's `traceparent` and asks the [`Observer`] whether to sample, before anything is recorded;
 /// - makes its [`TraceContext`](prodkit_trace::TraceContext) the current one while the service and its response's body
-///   are polled;
-/// - takes `x-request-id`, or else the trace id, and returns it with the response;
+///   are polled, with the caller's `tracestate` and `baggage`;
+/// - takes `x-request-id`, or else the trace id, and returns it with the response; where that is not the trace id, it is
+///   in `x-trace-id`;
 /// - counts `http_requests_total{method,endpoint,status}` and measures `http_request_duration_seconds{method,endpoint}`;
 /// - hands the finished [`Exchange`] to the observer: at the **last byte** of the body, or when the client is gone.
 ///
@@ -78,6 +80,7 @@ pub struct Observe {
     max_in_flight: usize,
     timeout: Option<Duration>,
     route: Option<fn(&Extensions) -> Option<&str>>,
+    propagators: Propagators,
 }
 
 impl Observe {
@@ -90,6 +93,7 @@ impl Observe {
             max_in_flight: usize::MAX,
             timeout: None,
             route: None,
+            propagators: Propagators::W3C,
         }
     }
 
@@ -127,6 +131,11 @@ impl Observe {
     /// Without it, and where it returns `None`, the route is what the service says by [`set_route`](crate::set_route).
     pub fn per_route(self, route: fn(&Extensions) -> Option<&str>) -> Self {
         Self { route: Some(route), ..self }
+    }
+
+    /// The formats in which a caller's trace is read. Default: W3C's `traceparent`, `tracestate` and `baggage`.
+    pub fn propagators(self, propagators: Propagators) -> Self {
+        Self { propagators, ..self }
     }
 
     /// Requests in flight now.

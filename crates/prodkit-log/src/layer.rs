@@ -28,11 +28,19 @@ pub struct Layer {
 /// The spans that pass whatever the filter says.
 const SPANS: LevelFilter = LevelFilter::INFO;
 
+/// What of a raised trace passes.
+const RAISED: LevelFilter = LevelFilter::DEBUG;
+
 impl Layer {
     fn passes(&self, metadata: &Metadata<'_>) -> bool {
         let level = *metadata.level();
         (metadata.is_span() && level <= SPANS)
             || self.core.switch.with(|filter| filter.enabled(metadata.target(), level))
+    }
+
+    /// Whether it passes in a raised trace only.
+    fn may_pass(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() <= RAISED && self.core.switch.any_raised()
     }
 }
 
@@ -45,15 +53,22 @@ where
     }
 
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
-        if self.passes(metadata) { Interest::always() } else { Interest::never() }
+        if self.passes(metadata) {
+            Interest::always()
+        } else if self.may_pass(metadata) {
+            Interest::sometimes()
+        } else {
+            Interest::never()
+        }
     }
 
     fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
-        self.passes(metadata)
+        self.passes(metadata) || (self.may_pass(metadata) && self.core.switch.is_raised())
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        Some(self.core.switch.with(|filter| filter.max_level().max(SPANS)))
+        let least = if self.core.switch.any_raised() { RAISED } else { SPANS };
+        Some(self.core.switch.with(|filter| filter.max_level().max(least)))
     }
 
     fn on_new_span(&self, attributes: &span::Attributes<'_>, id: &span::Id, cx: Context<'_, S>) {

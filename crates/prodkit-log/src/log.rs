@@ -2,6 +2,7 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use prodkit_trace::TraceId;
 use tracing_core::Level;
 
 use crate::clock;
@@ -170,6 +171,17 @@ impl Log {
     pub fn overridden(&self) -> Option<Override> {
         self.core.switch.expire(Instant::now());
         self.core.switch.overridden().map(|(filter, until)| Override { filter, until })
+    }
+
+    /// Writes the events of this trace up to `DEBUG`, whatever the filter says, until [`lower`](Self::lower). For a few
+    /// traces at a time: while there are any, events that the filter disables are asked about one by one.
+    pub fn raise(&self, trace: TraceId) {
+        self.core.switch.raise(trace);
+    }
+
+    /// Ends what [`raise`](Self::raise) began.
+    pub fn lower(&self, trace: TraceId) {
+        self.core.switch.lower(trace);
     }
 
     /// What became of the lines so far.

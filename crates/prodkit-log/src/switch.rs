@@ -1,10 +1,11 @@
 //! The filter while the process runs: set by a reload, overridden for a while by an operator.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
+use prodkit_trace::TraceId;
 use tracing_core::callsite;
 use tracing_core::dispatcher::{self, Dispatch, WeakDispatch};
 use tracing_core::subscriber::NoSubscriber;
@@ -17,6 +18,10 @@ pub(crate) struct Switch {
     /// Changes whenever `effective` does, so that an answer can be remembered.
     generation: AtomicU64,
     state: Mutex<State>,
+    /// Traces that are written up to `DEBUG`.
+    raised: ArcSwap<Vec<TraceId>>,
+    /// Whether there are any: all that is looked at where there are none.
+    any_raised: AtomicBool,
     /// The subscriber whose call sites are to follow.
     dispatch: OnceLock<WeakDispatch>,
 }
@@ -36,6 +41,8 @@ impl Switch {
             effective: ArcSwap::from_pointee(base.clone()),
             generation: AtomicU64::new(0),
             state: Mutex::new(State { base, over: None }),
+            raised: ArcSwap::default(),
+            any_raised: AtomicBool::new(false),
             dispatch: OnceLock::new(),
         }
     }
@@ -83,6 +90,45 @@ impl Switch {
         // looked at again under the lock: it may have been prolonged in between
         self.change(|state| state.over = state.over.take_if(|(_, until)| *until > now));
         self.lock().over.as_ref().map(|(_, until)| *until)
+    }
+
+    pub(crate) fn raise(&self, trace: TraceId) {
+        self.change_raised(|raised| {
+            if !raised.contains(&trace) {
+                raised.push(trace);
+            }
+        });
+    }
+
+    pub(crate) fn lower(&self, trace: TraceId) {
+        self.change_raised(|raised| raised.retain(|one| *one != trace));
+    }
+
+    /// Whether a trace is raised. Relaxed: whoever raises one rebuilds before it goes on.
+    pub(crate) fn any_raised(&self) -> bool {
+        self.any_raised.load(Ordering::Relaxed)
+    }
+
+    /// Whether the running trace is raised.
+    pub(crate) fn is_raised(&self) -> bool {
+        self.any_raised()
+            && prodkit_trace::current()
+                .is_some_and(|running| self.raised.load().contains(&running.trace_id()))
+    }
+
+    fn change_raised(&self, change: impl FnOnce(&mut Vec<TraceId>)) {
+        {
+            let _one = self.lock();
+            let mut raised = Vec::clone(&self.raised.load());
+            change(&mut raised);
+            let any = !raised.is_empty();
+            self.raised.store(Arc::new(raised));
+            if self.any_raised.swap(any, Ordering::Relaxed) == any {
+                return;
+            }
+        }
+        // the level of everything is lifted, or falls back
+        self.rebuild();
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) {

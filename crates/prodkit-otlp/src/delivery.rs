@@ -5,7 +5,6 @@ use crate::end::End;
 use crate::outage::{Line, Outage};
 use crate::signal::Kind;
 use crate::transport::{Attempt, Transport, Why};
-use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prodkit_trace::SpanId;
 use prost::Message;
@@ -23,7 +22,7 @@ const MAX_MESSAGE: usize = 200;
 pub(crate) struct Delivery {
     pub(crate) kind: Kind,
     /// Where to, for people.
-    pub(crate) authority: String,
+    pub(crate) to: String,
     pub(crate) transport: Transport,
     /// How long after the first attempt another may begin; `None` where there is only one.
     pub(crate) retry: Option<Duration>,
@@ -44,7 +43,8 @@ pub(crate) struct Losses {
 
 impl Delivery {
     /// Delivers a request of `n` items; says what became of them. Dropping the future gives up.
-    pub(crate) async fn deliver(&self, body: Bytes, n: u64) -> Settled {
+    pub(crate) async fn deliver(&self, body: Vec<u8>, n: u64) -> Settled {
+        let body = self.transport.prepare(body);
         let begun = Instant::now();
         let deadline = begun + self.patience;
         let again_until = self.retry.map(|retry| deadline.min(begun + retry));
@@ -123,7 +123,7 @@ impl Delivery {
 
     /// Runs on the telemetry thread, where telemetry is suppressed: the line is logged and not exported.
     fn say(&self, line: Line, detail: &str) {
-        let (signal, collector) = (self.kind.name(), &*self.authority);
+        let (signal, collector) = (self.kind.name(), &*self.to);
         match line {
             Line::Began { lost } => tracing::warn!(
                 signal,

@@ -2,11 +2,40 @@
 
 use crate::error::EndpointError;
 use crate::signal::Kind;
-use crate::{Protocol, Settings, settings::Signal};
+use crate::{Exporter, Protocol, Settings, Signal};
 use http::Uri;
 use http::uri::{Authority, PathAndQuery};
 
 /// Where one signal goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Destination {
+    Collector(Target),
+    Console,
+}
+
+impl Destination {
+    /// That of an enabled signal; `None` where it has no endpoint.
+    pub(crate) fn of(
+        settings: &Settings,
+        kind: Kind,
+        signal: &Signal,
+    ) -> Result<Option<Self>, crate::error::Kind> {
+        match signal.exporter {
+            Exporter::Console => Ok(Some(Self::Console)),
+            Exporter::Otlp => Ok(Target::of(settings, kind, signal)?.map(Self::Collector)),
+        }
+    }
+
+    /// For people.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Self::Collector(target) => target.uri.authority().map(ToString::to_string).unwrap_or_default(),
+            Self::Console => "standard output".to_owned(),
+        }
+    }
+}
+
+/// A collector and how it is spoken to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Target {
     /// The URL of HTTP requests; for gRPC only scheme and authority count.

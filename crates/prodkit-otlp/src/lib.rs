@@ -93,13 +93,18 @@ mod spans;
 mod stats;
 mod thread;
 mod transport;
+mod wire;
+mod writer;
 
 pub use error::Error;
 pub use layer::Layer;
 pub use otlp::{Otlp, start};
 pub use resource::Resource;
 pub use sampler::{Sampler, Sampling};
-pub use settings::{Batch, Headers, InvalidHeader, Protocol, Retry, Settings, Signal, Warning};
-pub use span::{Attributes, Event, Span, SpanKind, Status, Value};
+pub use settings::{
+    Batch, Compression, Exporter, Headers, InvalidHeader, Limits, Protocol, Retry, Settings, Signal, Warning,
+};
+pub use span::{Attributes, Event, Link, Span, SpanKind, Status, Value};
 pub use spans::Spans;
 pub use stats::{Report, Stats, Tally};
+pub use writer::SpanWriter;

@@ -21,10 +21,16 @@
 //! # Ok(()) }
 //! ```
 
+mod propagator;
+mod span_ext;
+
+pub use propagator::Propagator;
+pub use span_ext::OpenTelemetrySpanExt;
+
 use crate::span::{Attributes, Value};
-use crate::{Event, Sampler, Span, SpanKind, Spans, Status};
+use crate::{Event, Limits, Sampler, Span, SpanKind, Spans, Status};
 use opentelemetry::trace::{
-    Link, SpanContext, SpanKind as OtelKind, Status as OtelStatus, TraceContextExt as _,
+    Link, SpanBuilder, SpanContext, SpanKind as OtelKind, Status as OtelStatus, TraceContextExt as _,
     TraceFlags as OtelFlags, TraceState,
 };
 use opentelemetry::{Array, Context, KeyValue, Value as OtelValue};
@@ -40,6 +46,10 @@ use std::time::Duration;
 /// The current `opentelemetry` context, with a span of ours as the parent of what is traced in it.
 #[must_use]
 pub fn context(parent: TraceContext) -> Context {
+    under(&Context::current(), parent)
+}
+
+pub(crate) fn under(context: &Context, parent: TraceContext) -> Context {
     let parent = SpanContext::new(
         opentelemetry::TraceId::from_bytes(parent.trace_id().to_u128().to_be_bytes()),
         opentelemetry::SpanId::from_bytes(parent.span_id().to_u64().to_be_bytes()),
@@ -47,12 +57,69 @@ pub fn context(parent: TraceContext) -> Context {
         false,
         TraceState::NONE,
     );
-    Context::current().with_remote_span_context(parent)
+    context.with_remote_span_context(parent)
+}
+
+/// The span that is active in `opentelemetry`'s own context on this thread, if it is of this trace: what is opened there
+/// is below it.
+pub(crate) fn active(trace: TraceId) -> Option<SpanId> {
+    Context::map_current(|context| {
+        if !context.has_active_span() {
+            return None;
+        }
+        let active = trace_context(context.span().span_context())?;
+        (active.trace_id() == trace).then(|| active.span_id())
+    })
 }
 
 /// A provider whose spans take the same way as all others: one queue, one sampler, one account.
-pub(crate) fn tracer_provider(spans: Spans, sampler: Sampler) -> SdkTracerProvider {
-    SdkTracerProvider::builder().with_span_processor(Hand(spans)).with_sampler(Decide(sampler)).build()
+pub(crate) fn tracer_provider(spans: Spans, sampler: Sampler, limits: &Limits) -> TracerProvider {
+    let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    let sdk = SdkTracerProvider::builder()
+        .with_span_processor(Hand(spans))
+        .with_sampler(Decide(sampler))
+        .with_max_attributes_per_span(count(limits.attributes))
+        .with_max_events_per_span(count(limits.events))
+        .with_max_attributes_per_event(count(limits.event_attributes))
+        .with_max_links_per_span(count(limits.links))
+        .with_max_attributes_per_link(count(limits.link_attributes));
+    TracerProvider { sdk: sdk.build() }
+}
+
+/// The provider of [`Otlp::tracer_provider`](crate::Otlp::tracer_provider).
+///
+/// A span that is started while no other `opentelemetry` span is active is a child of [`prodkit_trace::current`]: of the
+/// request being served, or of the `tracing` span that is entered.
+#[derive(Clone, Debug)]
+pub struct TracerProvider {
+    sdk: SdkTracerProvider,
+}
+
+impl opentelemetry::trace::TracerProvider for TracerProvider {
+    type Tracer = Tracer;
+
+    fn tracer_with_scope(&self, scope: opentelemetry::InstrumentationScope) -> Tracer {
+        Tracer { sdk: self.sdk.tracer_with_scope(scope) }
+    }
+}
+
+/// A tracer of [`TracerProvider`].
+#[derive(Clone, Debug)]
+pub struct Tracer {
+    sdk: opentelemetry_sdk::trace::SdkTracer,
+}
+
+impl opentelemetry::trace::Tracer for Tracer {
+    type Span = SdkSpan;
+
+    fn build_with_context(&self, builder: SpanBuilder, parent: &Context) -> SdkSpan {
+        if !parent.has_active_span()
+            && let Some(current) = prodkit_trace::current()
+        {
+            return self.sdk.build_with_context(builder, &under(parent, current));
+        }
+        self.sdk.build_with_context(builder, parent)
+    }
 }
 
 /// Hands finished spans over. There is nothing to flush: the queue is flushed by its owner.
@@ -133,7 +200,14 @@ pub fn span(data: SpanData) -> Option<Span> {
         })
         .collect();
     span.dropped_links = data.links.dropped_count;
-    span.links = data.links.links.iter().filter_map(|link| trace_context(&link.span_context)).collect();
+    span.links = (data.links.links.into_iter())
+        .filter_map(|link| {
+            let context = trace_context(&link.span_context)?;
+            let (attributes, dropped_attributes) =
+                (attributes(link.attributes), link.dropped_attributes_count);
+            Some(crate::Link { context, attributes, dropped_attributes })
+        })
+        .collect();
     span.status = match data.status {
         OtelStatus::Unset => Status::Unset,
         OtelStatus::Ok => Status::Ok,
@@ -142,7 +216,7 @@ pub fn span(data: SpanData) -> Option<Span> {
     Some(span)
 }
 
-fn trace_context(context: &SpanContext) -> Option<TraceContext> {
+pub(crate) fn trace_context(context: &SpanContext) -> Option<TraceContext> {
     let span = SpanId::from_u64(u64::from_be_bytes(context.span_id().to_bytes()))?;
     let flags = TraceFlags::from_u8(context.trace_flags().to_u8());
     Some(TraceContext::new(trace_id(context.trace_id())?, span, flags))
@@ -152,14 +226,14 @@ fn trace_id(id: opentelemetry::TraceId) -> Option<TraceId> {
     TraceId::from_u128(u128::from_be_bytes(id.to_bytes()))
 }
 
-fn attributes(attributes: Vec<KeyValue>) -> Attributes {
+pub(crate) fn attributes(attributes: Vec<KeyValue>) -> Attributes {
     attributes
         .into_iter()
         .map(|KeyValue { key, value, .. }| (Cow::Owned(key.into()), self::value(value)))
         .collect()
 }
 
-fn value(value: OtelValue) -> Value {
+pub(crate) fn value(value: OtelValue) -> Value {
     match value {
         OtelValue::Bool(value) => value.into(),
         OtelValue::I64(value) => value.into(),

@@ -1,15 +1,16 @@
 //! The handle: what goes in, what came of it, and the end.
 
 use crate::delivery::Losses;
-use crate::endpoint::Target;
+use crate::encode::traces::Finished;
+use crate::endpoint::Destination;
 use crate::error::Kind as ErrorKind;
 use crate::layer::Record;
 use crate::pipeline::{self, Points};
-use crate::queue::{Limits, Queue};
+use crate::queue::{Bounds, Queue};
 use crate::settings::Signal;
 use crate::signal::Kind;
 use crate::thread::{self, Ending, Work};
-use crate::{Error, Layer, Report, Resource, Sampler, Settings, Span, Spans, Stats};
+use crate::{Error, Layer, Limits, Report, Resource, Sampler, Settings, Spans, Stats};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct Otlp {
     lanes: Arc<Lanes>,
+    limits: Limits,
     sampler: Sampler,
     /// `None` where nothing is exported: there is no thread.
     ending: Option<Ending>,
@@ -25,7 +27,7 @@ pub struct Otlp {
 /// The signals that are exported.
 #[derive(Debug, Default)]
 pub(crate) struct Lanes {
-    pub(crate) traces: Option<Arc<Queue<Span>>>,
+    pub(crate) traces: Option<Arc<Queue<Finished>>>,
     pub(crate) metrics: Option<Points>,
     pub(crate) logs: Option<Arc<Queue<Record>>>,
 }
@@ -48,14 +50,15 @@ pub fn start(
     let metrics = to_metrics.zip(metrics);
 
     let lanes = Arc::new(Lanes {
-        traces: traces.as_ref().map(|_| Arc::new(Queue::new(limits(&settings.traces)))),
+        traces: traces.as_ref().map(|_| Arc::new(Queue::new(room(&settings.traces)))),
         metrics: metrics.as_ref().map(|_| Points::default()),
-        logs: logs.as_ref().map(|_| Arc::new(Queue::new(limits(&settings.logs)))),
+        logs: logs.as_ref().map(|_| Arc::new(Queue::new(room(&settings.logs)))),
     });
     let sampler = Sampler::new(settings.sampling, lanes.traces.is_none());
+    let limits = settings.limits;
     let work = Work { settings, resource, traces, metrics, logs, lanes: lanes.clone() };
     let ending = if work.is_some() { Some(thread::start(work)?) } else { None };
-    Ok(Otlp { lanes, sampler, ending })
+    Ok(Otlp { lanes, limits, sampler, ending })
 }
 
 impl Settings {
@@ -70,9 +73,10 @@ impl Settings {
 }
 
 /// Where each signal goes, if anywhere.
-fn targets(settings: &Settings) -> Result<[Option<Target>; 3], ErrorKind> {
-    let target =
-        |kind, signal: &Signal| if signal.enabled { Target::of(settings, kind, signal) } else { Ok(None) };
+fn targets(settings: &Settings) -> Result<[Option<Destination>; 3], ErrorKind> {
+    let target = |kind, signal: &Signal| {
+        if signal.enabled { Destination::of(settings, kind, signal) } else { Ok(None) }
+    };
     let targets = [
         target(Kind::Traces, &settings.traces)?,
         target(Kind::Metrics, &settings.metrics)?,
@@ -86,7 +90,7 @@ impl Otlp {
     /// Where finished spans go.
     #[must_use]
     pub fn spans(&self) -> Spans {
-        Spans::new(self.lanes.traces.clone())
+        Spans::new(self.lanes.traces.clone(), self.limits)
     }
 
     /// What decides which traces are recorded.
@@ -99,14 +103,14 @@ impl Otlp {
     /// [`prodkit_trace::Layer`], from which spans have their ids.
     #[must_use]
     pub fn layer(&self) -> Layer {
-        Layer::new(self.lanes.traces.clone(), self.lanes.logs.clone())
+        Layer::new(self.lanes.traces.clone(), self.lanes.logs.clone(), self.limits)
     }
 
     /// A provider for code that traces through the `opentelemetry` API: see [`otel`](crate::otel). Not set anywhere:
     /// that is up to whoever owns the process ([`opentelemetry::global::set_tracer_provider`]).
     #[must_use]
-    pub fn tracer_provider(&self) -> opentelemetry_sdk::trace::SdkTracerProvider {
-        crate::otel::tracer_provider(self.spans(), self.sampler())
+    pub fn tracer_provider(&self) -> crate::otel::TracerProvider {
+        crate::otel::tracer_provider(self.spans(), self.sampler(), &self.limits)
     }
 
     /// What became of everything offered so far.
@@ -169,9 +173,9 @@ impl Lanes {
     }
 }
 
-fn limits(signal: &Signal) -> Limits {
+fn room(signal: &Signal) -> Bounds {
     let batch = &signal.batch;
-    Limits { items: batch.queue, bytes: batch.bytes, batch: batch.size.min(batch.queue) }
+    Bounds { items: batch.queue, bytes: batch.bytes, batch: batch.size.min(batch.queue) }
 }
 
 /// A zero here would mean a loop without a pause, or telemetry that is always lost.

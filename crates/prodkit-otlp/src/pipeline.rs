@@ -4,7 +4,6 @@ use crate::books::Books;
 use crate::delivery::Delivery;
 use crate::encode;
 use crate::queue::{Queue, Weigh};
-use bytes::Bytes;
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use prodkit_metrics::Recorder;
 use prost::Message;
@@ -40,7 +39,7 @@ pub(crate) async fn items<T: Weigh>(
             }
             continue;
         }
-        let body = Bytes::from(encode(&batch));
+        let body = encode(&batch);
         let n = batch.len() as u64;
         drop(batch);
         let settled = delivery.deliver(body, n).await;
@@ -93,7 +92,7 @@ impl Export<'_> {
             books.offer(n);
             books.send(n);
         });
-        let body = Bytes::from(request.encode_to_vec());
+        let body = request.encode_to_vec();
         drop(request);
         let settled = self.delivery.deliver(body, n).await;
         with(self.points, |books| books.settle(settled));

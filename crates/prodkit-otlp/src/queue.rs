@@ -13,14 +13,14 @@ use tokio::sync::Notify;
 /// dropped, failed, in flight or still here.
 #[derive(Debug)]
 pub(crate) struct Queue<T> {
-    limits: Limits,
+    limits: Bounds,
     state: Mutex<State<T>>,
     /// Told when there is a first item, and when there is a batch.
     wake: Notify,
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
+pub(crate) struct Bounds {
     pub(crate) items: usize,
     pub(crate) bytes: usize,
     /// Items that make the consumer start at once.
@@ -30,35 +30,47 @@ pub(crate) struct Limits {
 /// The memory an item takes, roughly.
 pub(crate) trait Weigh {
     fn weigh(&self) -> usize;
+
+    /// It may use only a part of the queue.
+    fn is_extra(&self) -> bool {
+        false
+    }
 }
 
 #[derive(Debug)]
 struct State<T> {
     items: VecDeque<T>,
     bytes: usize,
+    /// Those that may use only a part.
+    extras: usize,
     books: Books,
 }
 
+/// The part that extras may use: one in this many places.
+const EXTRAS: usize = 4;
+
 impl<T: Weigh> Queue<T> {
-    pub(crate) fn new(limits: Limits) -> Self {
-        let state = State { items: VecDeque::new(), bytes: 0, books: Books::default() };
+    pub(crate) fn new(limits: Bounds) -> Self {
+        let state = State { items: VecDeque::new(), bytes: 0, extras: 0, books: Books::default() };
         Self { limits, state: Mutex::new(state), wake: Notify::new() }
     }
 
     /// Takes the item or, when there is no room, drops and counts it.
     pub(crate) fn push(&self, item: T) {
-        let weight = item.weigh();
+        let (weight, extra) = (item.weigh(), usize::from(item.is_extra()));
         let mut state = self.state();
         state.books.offer(1);
         let full =
             state.items.len() >= self.limits.items || state.bytes.saturating_add(weight) > self.limits.bytes;
-        if state.books.is_closed() || full {
+        let too_many = extra > 0 && state.extras >= self.limits.items.div_ceil(EXTRAS);
+        if state.books.is_closed() || full || too_many {
             state.books.drop(1);
             drop(state);
             // `item` is freed here, after the lock
             return;
         }
         state.bytes += weight;
+        state.extras += extra;
         state.items.push_back(item);
         let len = state.items.len();
         drop(state);
@@ -73,6 +85,9 @@ impl<T: Weigh> Queue<T> {
         let n = state.items.len().min(self.limits.batch);
         let batch: Vec<T> = state.items.drain(..n).collect();
         state.books.send(n as u64);
+        if state.extras > 0 {
+            state.extras -= batch.iter().filter(|item| item.is_extra()).count();
+        }
         state.bytes = match state.items.is_empty() {
             true => 0,
             false => state.bytes.saturating_sub(batch.iter().map(Weigh::weigh).sum()),
@@ -93,7 +108,7 @@ impl<T> Queue<T> {
         let waiting = state.items.len() as u64;
         state.books.drop(waiting);
         state.books.close();
-        state.bytes = 0;
+        (state.bytes, state.extras) = (0, 0);
         let items = mem::take(&mut state.items);
         drop(state);
         drop(items);

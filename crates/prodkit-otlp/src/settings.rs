@@ -2,9 +2,11 @@
 
 mod env;
 mod headers;
+mod limits;
 
 pub use env::Warning;
 pub use headers::{Headers, InvalidHeader};
+pub use limits::Limits;
 
 use crate::Sampling;
 use std::fmt;
@@ -31,6 +33,8 @@ pub struct Settings {
     pub protocol: Option<Protocol>,
     /// Headers (for gRPC: metadata) of each request. Default: none.
     pub headers: Headers,
+    /// How a request's body is compressed. Default: not at all.
+    pub compression: Compression,
     /// How long one attempt to deliver may take, connecting included. Default: 10 s.
     ///
     /// At exit the budget of [`Otlp::shutdown`](crate::Otlp::shutdown) cuts it short.
@@ -39,13 +43,15 @@ pub struct Settings {
     pub retry: Retry,
     /// Spans.
     pub traces: Signal,
-    /// Metrics. Their [`Batch`] is unused: a set of metrics is sent whole.
+    /// Metrics. Of their [`Batch`] only the timeout is used: a set of metrics is sent whole.
     pub metrics: Signal,
     /// Log records. Off unless asked for: standard output is usually collected already, and every line would be stored
     /// twice.
     pub logs: Signal,
     /// Time between two exports of metrics. Default: 15 s (the specification's is 60 s).
     pub metric_interval: Duration,
+    /// How much of a span and of a log record is kept.
+    pub limits: Limits,
     /// Which new traces are recorded. Default: a tenth of them, and all those the caller records.
     pub sampling: Sampling,
 }
@@ -56,12 +62,16 @@ pub struct Settings {
 pub struct Signal {
     /// Whether it is exported at all. Default: traces and metrics are, logs are not.
     pub enabled: bool,
+    /// Where to. Default: to the collector.
+    pub exporter: Exporter,
     /// Its own endpoint, a URL that is used as it is or a bare `host:port`. Default: the common one.
     pub endpoint: Option<String>,
     /// Its own protocol. Default: the common one.
     pub protocol: Option<Protocol>,
     /// Its own headers, instead of the common ones. Default: the common ones.
     pub headers: Option<Headers>,
+    /// Its own compression. Default: the common one.
+    pub compression: Option<Compression>,
     /// Its own timeout. Default: the common one.
     pub timeout: Option<Duration>,
     /// How items are queued and gathered.
@@ -105,6 +115,30 @@ pub enum Protocol {
     Grpc,
     /// OTLP/HTTP with binary protobuf bodies.
     HttpProtobuf,
+    /// OTLP/HTTP with JSON bodies, for collectors that take nothing else: several times the work.
+    HttpJson,
+}
+
+/// Where a signal is exported to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Exporter {
+    /// To the collector, over OTLP.
+    #[default]
+    Otlp,
+    /// To standard output, each request as one line of OTLP's JSON. For looking at it; needs no endpoint.
+    Console,
+}
+
+/// How the body of a request is compressed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Compression {
+    /// With gzip.
+    Gzip,
+    /// Not.
+    #[default]
+    None,
 }
 
 impl Settings {
@@ -117,7 +151,10 @@ impl Settings {
     /// Whether anything would be exported.
     #[must_use]
     pub fn is_on(&self) -> bool {
-        let on = |signal: &Signal| signal.enabled && (self.endpoint.is_some() || signal.endpoint.is_some());
+        let on = |signal: &Signal| {
+            let somewhere = signal.exporter == Exporter::Console || self.endpoint.is_some();
+            signal.enabled && (somewhere || signal.endpoint.is_some())
+        };
         on(&self.traces) || on(&self.metrics) || on(&self.logs)
     }
 }
@@ -146,12 +183,14 @@ impl Default for Settings {
             endpoint: None,
             protocol: None,
             headers: Headers::default(),
+            compression: Compression::default(),
             timeout: opentelemetry_otlp::OTEL_EXPORTER_OTLP_TIMEOUT_DEFAULT,
             retry: Retry::default(),
             traces: Signal::new(true),
             metrics: Signal::new(true),
             logs: Signal::new(false),
             metric_interval: Duration::from_secs(15),
+            limits: Limits::default(),
             sampling: Sampling::default(),
         }
     }
@@ -161,9 +200,11 @@ impl Signal {
     fn new(enabled: bool) -> Self {
         Self {
             enabled,
+            exporter: Exporter::default(),
             endpoint: None,
             protocol: None,
             headers: None,
+            compression: None,
             timeout: None,
             batch: Batch::default(),
         }
@@ -187,6 +228,7 @@ impl fmt::Display for Protocol {
         f.write_str(match self {
             Self::Grpc => "grpc",
             Self::HttpProtobuf => "http/protobuf",
+            Self::HttpJson => "http/json",
         })
     }
 }

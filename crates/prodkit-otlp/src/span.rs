@@ -49,7 +49,7 @@ pub struct Span {
     /// How many events were left out.
     pub dropped_events: u32,
     /// Spans it is related to without being below them.
-    pub links: Vec<TraceContext>,
+    pub links: Vec<Link>,
     /// How many links were left out.
     pub dropped_links: u32,
     /// How it ended.
@@ -117,6 +117,25 @@ pub struct Event {
     pub attributes: Attributes,
     /// How many attributes were left out.
     pub dropped_attributes: u32,
+}
+
+/// A span that another is related to.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Link {
+    /// That span.
+    pub context: TraceContext,
+    /// What is known about the relation.
+    pub attributes: Attributes,
+    /// How many attributes were left out.
+    pub dropped_attributes: u32,
+}
+
+impl From<TraceContext> for Link {
+    /// A link without attributes.
+    fn from(context: TraceContext) -> Self {
+        Self { context, attributes: Vec::new(), dropped_attributes: 0 }
+    }
 }
 
 impl Span {

@@ -2,14 +2,14 @@
 
 use crate::delivery::Delivery;
 use crate::end::End;
-use crate::endpoint::Target;
+use crate::endpoint::Destination;
 use crate::error::Kind as ErrorKind;
 use crate::otlp::Lanes;
 use crate::outage::Outage;
 use crate::pipeline::{self, Export};
 use crate::settings::Signal;
 use crate::signal::Kind;
-use crate::transport::Transport;
+use crate::transport::{How, Transport};
 use crate::{Report, Resource, Settings, encode};
 use opentelemetry::{Context, ContextGuard};
 use prodkit_metrics::Recorder;
@@ -26,9 +26,9 @@ const NAME: &str = "prodkit-otlp";
 pub(crate) struct Work {
     pub(crate) settings: Settings,
     pub(crate) resource: Resource,
-    pub(crate) traces: Option<Target>,
-    pub(crate) metrics: Option<(Target, Recorder)>,
-    pub(crate) logs: Option<Target>,
+    pub(crate) traces: Option<Destination>,
+    pub(crate) metrics: Option<(Destination, Recorder)>,
+    pub(crate) logs: Option<Destination>,
     pub(crate) lanes: Arc<Lanes>,
 }
 
@@ -107,16 +107,23 @@ impl Work {
     async fn run(self, end: &Arc<End>) -> bool {
         let Self { settings, resource, traces, metrics, logs, lanes } = self;
         let resource = resource.proto();
+        let encoded = resource.encode_to_vec();
+        let limits = &settings.limits;
         let outage = Arc::new(Mutex::new(Outage::default()));
-        let delivery = |kind, signal: &Signal, target: Target, patience: Option<Duration>| {
+        let delivery = |kind, signal: &Signal, to: Destination, patience: Option<Duration>| {
             let timeout = signal.timeout.unwrap_or(settings.timeout);
             let most = settings.retry.max_elapsed_time.max(timeout);
-            let headers = signal.headers.as_ref().unwrap_or(&settings.headers);
+            let how = How {
+                kind,
+                headers: signal.headers.as_ref().unwrap_or(&settings.headers),
+                compression: signal.compression.unwrap_or(settings.compression),
+                timeout,
+            };
             let lanes = lanes.clone();
             Delivery {
                 kind,
-                authority: target.uri.authority().map(ToString::to_string).unwrap_or_default(),
-                transport: Transport::new(target, kind, headers, timeout),
+                to: to.name(),
+                transport: Transport::new(to, &how),
                 retry: settings.retry.enabled.then_some(settings.retry.max_elapsed_time),
                 patience: patience.map_or(most, |patience| patience.min(most)),
                 end: end.clone(),
@@ -129,7 +136,7 @@ impl Work {
             if let (Some(target), Some(queue)) = (traces, &lanes.traces) {
                 let batch = &settings.traces.batch;
                 let delivery = delivery(Kind::Traces, &settings.traces, target, batch.timeout);
-                let encode = |spans: &[_]| encode::traces::request(&resource, spans).encode_to_vec();
+                let encode = |spans: &[_]| encode::traces::request(&encoded, spans, limits);
                 pipeline::items(queue, &delivery, batch.delay, encode).await;
             }
         };
@@ -137,14 +144,16 @@ impl Work {
             if let (Some(target), Some(queue)) = (logs, &lanes.logs) {
                 let batch = &settings.logs.batch;
                 let delivery = delivery(Kind::Logs, &settings.logs, target, batch.timeout);
-                let encode = |records: &[_]| encode::logs::request(&resource, records).encode_to_vec();
+                let encode = |records: &[_]| encode::logs::request(&encoded, records, limits);
                 pipeline::items(queue, &delivery, batch.delay, encode).await;
             }
         };
         let metrics = async {
             if let (Some((target, recorder)), Some(points)) = (metrics, &lanes.metrics) {
                 let interval = settings.metric_interval;
-                let delivery = &delivery(Kind::Metrics, &settings.metrics, target, Some(interval));
+                let patience =
+                    settings.metrics.batch.timeout.map_or(interval, |timeout| timeout.min(interval));
+                let delivery = &delivery(Kind::Metrics, &settings.metrics, target, Some(patience));
                 let export = Export { recorder: &recorder, resource: &resource, delivery, points };
                 pipeline::points(export, interval).await;
             }

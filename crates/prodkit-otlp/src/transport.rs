@@ -1,11 +1,14 @@
 //! One attempt to deliver one request.
 
+mod connect;
+mod console;
 #[cfg(feature = "grpc")]
 mod grpc;
 mod http;
+mod json;
 
-use crate::endpoint::Target;
-use crate::settings::Headers;
+use crate::endpoint::Destination;
+use crate::settings::{Compression, Headers};
 use crate::signal::Kind;
 use bytes::Bytes;
 use std::time::Duration;
@@ -56,9 +59,19 @@ impl std::fmt::Display for Why {
     }
 }
 
+/// How the requests of one signal are sent.
+#[derive(Debug)]
+pub(crate) struct How<'a> {
+    pub(crate) kind: Kind,
+    pub(crate) headers: &'a Headers,
+    pub(crate) compression: Compression,
+    pub(crate) timeout: Duration,
+}
+
 /// Sends the requests of one signal. Dropping a send in progress ends it.
 #[derive(Debug)]
 pub(crate) enum Transport {
+    Console(console::Transport),
     #[cfg(feature = "grpc")]
     Grpc(grpc::Transport),
     Http(Box<http::Transport>),
@@ -66,19 +79,32 @@ pub(crate) enum Transport {
 
 impl Transport {
     /// Connects to nothing yet. Must be called on the telemetry runtime.
-    pub(crate) fn new(target: Target, kind: Kind, headers: &Headers, timeout: Duration) -> Self {
+    pub(crate) fn new(to: Destination, how: &How<'_>) -> Self {
+        let target = match to {
+            Destination::Console => return Self::Console(console::Transport::new(how)),
+            Destination::Collector(target) => target,
+        };
         #[cfg(feature = "grpc")]
         if target.protocol == crate::Protocol::Grpc {
-            return Self::Grpc(grpc::Transport::new(target.uri, kind, headers, timeout));
+            return Self::Grpc(grpc::Transport::new(target.uri, how));
         }
-        #[cfg(not(feature = "grpc"))]
-        let _ = kind;
-        Self::Http(Box::new(http::Transport::new(target.uri, headers, timeout)))
+        Self::Http(Box::new(http::Transport::new(target, how)))
+    }
+
+    /// What is sent for a request in binary protobuf: once for all attempts.
+    pub(crate) fn prepare(&self, body: Vec<u8>) -> Bytes {
+        match self {
+            Self::Console(transport) => transport.prepare(&body),
+            #[cfg(feature = "grpc")]
+            Self::Grpc(_) => body.into(),
+            Self::Http(transport) => transport.prepare(body),
+        }
     }
 
     /// One attempt; bounded by the timeout of the transport.
     pub(crate) async fn send(&self, body: Bytes) -> Attempt {
         match self {
+            Self::Console(transport) => transport.send(body).await,
             #[cfg(feature = "grpc")]
             Self::Grpc(transport) => transport.send(body).await,
             Self::Http(transport) => transport.send(body).await,

@@ -16,20 +16,22 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header
 use http_body_util::Full;
 use prodkit_config::{Snapshot, WatchHandle};
 use prodkit_health::{Health, Probes};
-use prodkit_http::{Body, Drain, Limits, Listener};
+use prodkit_http::{Body, Drain, Limits, Listener, peer_addr};
 use prodkit_live::Live;
 use prodkit_log::Log;
 use prodkit_metrics::{Format, Recorder};
 use prodkit_shutdown::{Cause, Plan, Signals, Stop, Trigger, channel};
+use prodkit_trace::{SpanId, TraceContext, TraceFlags, TraceId};
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 
+use crate::debug::{self, DebugTraces};
 use crate::error::StartError;
 use crate::exit::Exit;
 use crate::gauges::Gauges;
 use crate::globals;
-use crate::guard::Guard;
+use crate::guard::{Guard, Refusal};
 use crate::reload::Configured;
 use crate::settings;
 use crate::shown;
@@ -53,6 +55,7 @@ pub(crate) struct Watched {
     pub(crate) log: Log,
     pub(crate) exposition: Exposition,
     pub(crate) configured: Configured,
+    pub(crate) debug: DebugTraces,
 }
 
 /// The running admin thread.
@@ -122,13 +125,14 @@ impl Admin {
 
 impl Watched {
     async fn run(self, guard: Guard, signals: Signals, listener: Listener, closed: Stop) {
-        let Self { health, heartbeat, stall, trigger, plan, log, exposition, configured } = self;
+        let Self { health, heartbeat, stall, trigger, plan, log, exposition, configured, debug } = self;
         let metrics = exposition.recorder.clone();
         let service = AdminService {
             probes: Probes::detailed(health.clone(), std::time::Instant::now),
             exposition: Arc::new(exposition),
             guard: Arc::new(guard),
             shown: configured.shown,
+            debug: debug.clone(),
         };
         let (abort, aborted) = channel();
         let drain = Drain::new(Stop::never(), closed.clone(), aborted);
@@ -147,6 +151,7 @@ impl Watched {
             () = watch_deadline(stop, &plan, &log) => {}
             () = heartbeat.watch(stall, health.clone()) => {}
             () = watch::watch(health, metrics) => {}
+            () = debug.watch() => {}
         }
     }
 }
@@ -190,6 +195,7 @@ struct AdminService {
     exposition: Arc<Exposition>,
     guard: Arc<Guard>,
     shown: Live<Snapshot>,
+    debug: DebugTraces,
 }
 
 impl AdminService {
@@ -197,6 +203,12 @@ impl AdminService {
         let path = request.uri().path();
         if self.probes.matches(path) {
             return self.probes.answer(request);
+        }
+        if path == DEBUG_TRACE {
+            return match *request.method() {
+                Method::POST => self.debug_trace(request),
+                _ => only("POST"),
+            };
         }
         let answer = match path {
             "/metrics" => Self::metrics,
@@ -206,9 +218,37 @@ impl AdminService {
         if matches!(*request.method(), Method::GET | Method::HEAD) {
             return answer(self, request.headers());
         }
-        let mut refused = status(StatusCode::METHOD_NOT_ALLOWED);
-        refused.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
-        refused
+        only("GET, HEAD")
+    }
+
+    /// Raises the trace that `?trace_id=` names, or a new one, to debug.
+    fn debug_trace(&self, request: &Request<Body>) -> Response<Full<Bytes>> {
+        const WHAT: &str = "raise a trace to debug";
+        if let Err(refusal) = self.guard.write(request.headers()) {
+            tracing::warn!(change = WHAT, reason = refusal.reason, peer = ?peer_addr(), "change refused");
+            return refused(&refusal);
+        }
+        let query = request.uri().query().unwrap_or_default();
+        let trace = match query.strip_prefix("trace_id=") {
+            Some(id) => TraceId::from_hex(id.as_bytes()),
+            None => query.is_empty().then(TraceId::random),
+        };
+        let Some(trace) = trace else {
+            let reason = "the query is trace_id= and 32 lowercase hexadecimal digits, or none";
+            return refused(&Refusal { status: StatusCode::BAD_REQUEST, reason });
+        };
+        if self.debug.raise(trace, std::time::Instant::now()).is_err() {
+            let reason = "8 traces are raised already, each for a minute";
+            return refused(&Refusal { status: StatusCode::TOO_MANY_REQUESTS, reason });
+        }
+        tracing::info!(change = WHAT, trace = %trace, peer = ?peer_addr(), "changed by an operator");
+        let parent = TraceContext::new(trace, SpanId::random(), TraceFlags::NONE.with_sampled(true));
+        let answer = format!(
+            r#"{{"trace_id":"{trace}","traceparent":"{}","seconds":{}}}"#,
+            parent.traceparent(),
+            debug::LASTS.as_secs()
+        );
+        content("application/json", answer.into())
     }
 
     fn metrics(&self, headers: &HeaderMap) -> Response<Full<Bytes>> {
@@ -223,18 +263,28 @@ impl AdminService {
     fn config(&self, headers: &HeaderMap) -> Response<Full<Bytes>> {
         match self.guard.read(headers) {
             Ok(()) => content("application/json", shown::config(&self.shown.load())),
-            Err(refusal) => {
-                let mut refused =
-                    content("text/plain; charset=utf-8", format!("{}\n", refusal.reason).into());
-                *refused.status_mut() = refusal.status;
-                if refusal.status == StatusCode::UNAUTHORIZED {
-                    let challenge = HeaderValue::from_static("Bearer");
-                    refused.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
-                }
-                refused
-            }
+            Err(refusal) => refused(&refusal),
         }
     }
+}
+
+/// Where a trace is raised to debug.
+const DEBUG_TRACE: &str = "/admin/debug-trace";
+
+fn refused(refusal: &Refusal) -> Response<Full<Bytes>> {
+    let mut refused = content("text/plain; charset=utf-8", format!("{}\n", refusal.reason).into());
+    *refused.status_mut() = refusal.status;
+    if refusal.status == StatusCode::UNAUTHORIZED {
+        let challenge = HeaderValue::from_static("Bearer");
+        refused.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+    }
+    refused
+}
+
+fn only(methods: &'static str) -> Response<Full<Bytes>> {
+    let mut refused = status(StatusCode::METHOD_NOT_ALLOWED);
+    refused.headers_mut().insert(header::ALLOW, HeaderValue::from_static(methods));
+    refused
 }
 
 fn content(kind: &'static str, body: Vec<u8>) -> Response<Full<Bytes>> {

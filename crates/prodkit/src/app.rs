@@ -8,6 +8,7 @@ use prodkit_health::Probes;
 use prodkit_http::{Body, Observe, Service};
 use prodkit_shutdown::Stop;
 use prodkit_tasks::{Backoff, TaskGroup, TaskResult};
+use prodkit_trace::{Companion, FutureExt as _, TraceContext};
 
 use crate::BoxError;
 use crate::front::Front;
@@ -109,7 +110,8 @@ impl App {
         F: FnOnce(Stop) -> Fut + Send + 'static,
         Fut: Future<Output: TaskResult> + Send + 'static,
     {
-        self.steps = self.steps.task(name, task);
+        let here = Here::now();
+        self.steps = self.steps.task(name, move |stop| here.run(async move { task(stop).await }));
         self
     }
 
@@ -119,7 +121,9 @@ impl App {
         F: FnOnce(Stop) -> Fut + Clone + Send + 'static,
         Fut: Future<Output: TaskResult> + Send + 'static,
     {
-        self.steps = self.steps.supervise(name, backoff, task);
+        let here = Here::now();
+        self.steps =
+            self.steps.supervise(name, backoff, move |stop| here.run(async move { task(stop).await }));
         self
     }
 
@@ -159,8 +163,29 @@ impl App {
         F: FnOnce() -> Fut + Send + 'static,
         Fut: Future<Output: TaskResult> + Send + 'static,
     {
-        self.steps = self.steps.on_shutdown(name, hook);
+        let here = Here::now();
+        self.steps = self.steps.on_shutdown(name, move || here.run(async move { hook().await }));
         self
+    }
+}
+
+/// The trace in which a step was declared: a job's steps are part of whoever started it.
+#[derive(Clone)]
+struct Here {
+    context: Option<TraceContext>,
+    companion: Option<Companion>,
+}
+
+impl Here {
+    fn now() -> Self {
+        Self { context: prodkit_trace::current(), companion: prodkit_trace::current_companion() }
+    }
+
+    async fn run<F: Future>(self, work: F) -> F::Output {
+        match self.context {
+            Some(context) => work.in_trace(context).with_companion(self.companion).await,
+            None => work.await,
+        }
     }
 }
 

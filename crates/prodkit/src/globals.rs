@@ -1,4 +1,5 @@
-//! The one file that sets what exists once per process: subscriber, recorder, panic hook, signal handlers, exit code.
+//! The one file that sets what exists once per process: subscriber, recorder, OpenTelemetry's provider and propagator, panic
+//! hook, signal handlers, exit code.
 
 use std::io;
 use std::time::Duration;
@@ -27,6 +28,8 @@ pub(crate) fn install(telemetry: &Telemetry, log: prodkit_log::Layer) -> Result<
         .map_err(|error| StartError::setup("the bridge from the log crate")(error.into()))?;
     metrics::set_global_recorder(telemetry.metrics.clone())
         .map_err(|_| StartError::Misuse("this program has a metrics recorder of its own".to_owned()))?;
+    telemetry.propagators.install();
+    opentelemetry(telemetry);
     telemetry.metrics.describe("prodkit_panics_total", None, "Panics, caught or not.");
     panic_hook(telemetry.log.clone());
     Ok(())
@@ -58,6 +61,19 @@ fn exporter(telemetry: &Telemetry) -> Option<impl Layer<Traced> + use<>> {
 fn exporter(_: &Telemetry) -> Option<Box<dyn Layer<Traced> + Send + Sync>> {
     None
 }
+
+/// What libraries find that are instrumented with the `opentelemetry` API: our provider and our formats.
+#[cfg(feature = "otlp")]
+fn opentelemetry(telemetry: &Telemetry) {
+    if let Some(otlp) = telemetry.otlp.as_deref() {
+        opentelemetry::global::set_tracer_provider(otlp.tracer_provider());
+    }
+    let propagator = prodkit_otlp::otel::Propagator::new(telemetry.propagators);
+    opentelemetry::global::set_text_map_propagator(propagator);
+}
+
+#[cfg(not(feature = "otlp"))]
+fn opentelemetry(_: &Telemetry) {}
 
 /// A panic is a line like any other, with its trace, instead of text on standard error.
 fn panic_hook(log: Log) {

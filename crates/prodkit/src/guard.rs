@@ -31,6 +31,15 @@ impl Guard {
 
     /// Whether the request may read what is not for everyone.
     pub(crate) fn read(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        self.allow(headers, self.is_public)
+    }
+
+    /// Whether the request may change something: what everyone may read, not everyone may change.
+    pub(crate) fn write(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        self.allow(headers, false)
+    }
+
+    fn allow(&self, headers: &HeaderMap, everyone: bool) -> Result<(), Refusal> {
         // A page in an operator's browser must not read through it, whatever name it has given this address.
         if let Some(origin) = headers.get(header::ORIGIN)
             && !same_origin(origin.as_bytes(), headers)
@@ -40,7 +49,7 @@ impl Guard {
                 reason: "the request comes from another origin",
             });
         }
-        if self.is_public {
+        if everyone {
             return Ok(());
         }
         match &self.token {
@@ -53,7 +62,7 @@ impl Guard {
             },
             None if !self.is_local => Err(Refusal {
                 status: StatusCode::FORBIDDEN,
-                reason: "set admin.token, or admin.host to a loopback address, or admin.public to true",
+                reason: "set admin.token, or admin.host to a loopback address; for reading, or admin.public to true",
             }),
             // Without a token the name is all there is against a page whose own name leads here.
             None if host(headers).is_some_and(is_local) => Ok(()),
@@ -130,6 +139,32 @@ mod tests {
             ("127.0.0.1", Some("s3"), false, &[("host", "127.0.0.1")], 401),
         ] {
             let answer = guard(bound, token, public).read(&headers(sent));
+            let status = answer.map_or_else(|refusal| refusal.status.as_u16(), |()| 200);
+            assert_eq!(status, expected, "{bound} {token:?} {public} {sent:?}");
+        }
+    }
+
+    #[test]
+    fn who_may_write() {
+        let bearer = ("authorization", "Bearer s3");
+        for (bound, token, public, sent, expected) in [
+            ("0.0.0.0", None, true, &[("host", "127.0.0.1:9090")][..], 403),
+            ("0.0.0.0", Some("s3"), true, &[("host", "pod:9090")], 401),
+            ("0.0.0.0", Some("s3"), true, &[("host", "pod:9090"), bearer], 200),
+            (
+                "0.0.0.0",
+                Some("s3"),
+                true,
+                &[("host", "pod:9"), bearer, ("origin", "http://evil.example")],
+                403,
+            ),
+            ("0.0.0.0", Some("s3"), true, &[("host", "pod:9"), bearer, ("origin", "http://pod:9")], 200),
+            ("127.0.0.1", None, true, &[("host", "127.0.0.1:9090")], 200),
+            ("127.0.0.1", None, true, &[("host", "evil.example:9090")], 403),
+            ("127.0.0.1", None, true, &[("host", "127.0.0.1:9"), ("origin", "http://evil.example")], 403),
+            ("127.0.0.1", Some("s3"), true, &[("host", "127.0.0.1:9090")], 401),
+        ] {
+            let answer = guard(bound, token, public).write(&headers(sent));
             let status = answer.map_or_else(|refusal| refusal.status.as_u16(), |()| 200);
             assert_eq!(status, expected, "{bound} {token:?} {public} {sent:?}");
         }

@@ -165,6 +165,7 @@ mod build;
 mod checks;
 mod cli;
 mod context;
+mod debug;
 mod environment;
 mod error;
 mod exit;
@@ -178,6 +179,7 @@ mod identity;
 mod lifecycle;
 mod load;
 mod otlp;
+mod propagation;
 mod reload;
 mod report;
 mod requests;
@@ -224,7 +226,16 @@ pub mod tasks {
     pub use prodkit_tasks::{Backoff, TaskResult};
 }
 
+/// The bridge to the `opentelemetry` API. **Unstable**: its types are those of the OpenTelemetry crates, whose every minor
+/// release breaks.
+#[cfg(feature = "otlp")]
+pub mod otel {
+    pub use prodkit_otlp::otel::{OpenTelemetrySpanExt, context};
+}
+
 /// The trace of the running work, and how to take it along into a spawned task.
 pub mod trace {
-    pub use prodkit_trace::{FutureExt, TraceContext, current};
+    pub use prodkit_trace::{
+        Baggage, Companion, FutureExt, Propagators, TraceContext, current, current_baggage, inject,
+    };
 }

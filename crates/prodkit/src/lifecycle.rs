@@ -12,6 +12,7 @@ use prodkit_http::{Drain, Drained, Listener};
 use prodkit_process::Limits;
 use prodkit_shutdown::{Budget, Cause, Deadlines, Plan, Stop, Trigger, channel};
 use prodkit_tasks::{Running, TaskGroup};
+use prodkit_trace::{Arrival, FutureExt as _};
 use serde::de::DeserializeOwned;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -28,6 +29,7 @@ use crate::gauges::Gauges;
 use crate::globals;
 use crate::identity::Identity;
 use crate::load;
+use crate::propagation;
 use crate::reload::{Answers, Reloading};
 use crate::report::Report;
 use crate::requests;
@@ -127,6 +129,7 @@ where
             log: telemetry.log.clone(),
             exposition: Exposition { recorder: telemetry.metrics.clone(), gauges: Arc::clone(&gauges) },
             configured: configuration.reloading.configured(),
+            debug: telemetry.debug.clone(),
         },
     )?;
 
@@ -138,7 +141,9 @@ where
         .map_err(|error| StartError::setup("the main runtime")(error.into()))?;
     gauges.watch(runtime.handle().clone());
 
-    let story = Story { settings, telemetry, plan, health, heartbeat, admin: &admin, trigger, stop };
+    let started_by = propagation::of_the_process(telemetry.propagators, environment);
+    let story =
+        Story { settings, telemetry, plan, health, heartbeat, admin: &admin, trigger, stop, started_by };
     let (exit, report) = runtime.block_on(story.tell(configuration, app));
     // What user code still blocks is left behind, not waited for.
     runtime.shutdown_background();
@@ -163,6 +168,7 @@ struct Story<'a> {
     admin: &'a Admin,
     trigger: Trigger,
     stop: Stop,
+    started_by: Arrival,
 }
 
 /// The parts that run, from ready until stopped.
@@ -218,7 +224,8 @@ impl Story<'_> {
             Process { health: self.health.clone(), trigger: self.trigger.clone(), stop: self.stop.clone() };
         let Configuration { config, reloading } = configuration;
         let context = Context::new(config, Arc::new(process));
-        let answer = AssertUnwindSafe(async { app(context).await }).catch_unwind();
+        let answer = self.in_its_trace(async { app(context).await });
+        let answer = AssertUnwindSafe(answer).catch_unwind();
         let app = match self.stop.run_until_stopped(answer).await {
             None => return Ok(None),
             Some(Err(_panic)) => return Err(StartError::Panic),
@@ -258,6 +265,14 @@ impl Story<'_> {
         drop(starting);
         self.health.started(std::time::Instant::now());
         Ok(Some(service))
+    }
+
+    /// As part of the trace this process was started in, if any. What `app` declares is a part of it, too.
+    async fn in_its_trace<T>(&self, work: impl Future<Output = T>) -> T {
+        match self.started_by.context {
+            Some(context) => work.in_trace(context).with_companion(self.started_by.companion.clone()).await,
+            None => work.await,
+        }
     }
 
     async fn bind(&self) -> Result<Listener, StartError> {

@@ -32,21 +32,23 @@ pub(crate) fn check(settings: &Settings, environment: &Environment) -> Result<()
 }
 
 #[cfg(feature = "otlp")]
-pub(crate) use enabled::{check, ratio_moves, server_span, start};
+pub(crate) use enabled::{Keep, check, ratio_moves, server_span, start};
 
 #[cfg(feature = "otlp")]
 mod enabled {
+    use std::fmt::Write as _;
+    use std::net::IpAddr;
     use std::sync::Arc;
     use std::time::Duration;
 
-    use http::{Method, Version};
+    use http::{Method, StatusCode, Version};
     use prodkit_http::{Exchange, Outcome};
     use prodkit_metrics::Recorder;
-    use prodkit_otlp::{Attributes, Headers, Otlp, Protocol, Resource, Span, SpanKind, Status, Value};
+    use prodkit_otlp::{Compression, Headers, Otlp, Protocol, Resource, SpanKind, SpanWriter, Spans, Status};
 
     use super::{Environment, Settings, StartError};
     use crate::identity::Identity;
-    use crate::settings::OtlpProtocol;
+    use crate::settings::{OtlpCompression, OtlpProtocol};
 
     /// Variables that are settings already.
     const SETTINGS: &[&str] = &["OTEL_SERVICE_NAME", "OTEL_EXPORTER_OTLP_ENDPOINT"];
@@ -54,6 +56,7 @@ mod enabled {
     /// Variables, and the settings that say the same: a flag wins over the variable, and the variable over a file.
     const SAME: &[(&str, &str)] = &[
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "otlp.protocol"),
+        ("OTEL_EXPORTER_OTLP_COMPRESSION", "otlp.compression"),
         ("OTEL_EXPORTER_OTLP_TIMEOUT", "otlp.timeout"),
         ("OTEL_METRIC_EXPORT_INTERVAL", "otlp.metric_interval"),
         ("OTEL_TRACES_SAMPLER", "otlp.sampling_ratio"),
@@ -103,10 +106,15 @@ mod enabled {
         theirs.endpoint.clone_from(&ours.endpoint);
         theirs.protocol = ours.protocol.map(|protocol| match protocol {
             OtlpProtocol::HttpProtobuf => Protocol::HttpProtobuf,
+            OtlpProtocol::HttpJson => Protocol::HttpJson,
             OtlpProtocol::Grpc => Protocol::Grpc,
         });
         theirs.headers = with_headers(theirs.headers, &ours.headers)?;
         theirs.timeout = ours.timeout;
+        theirs.compression = match ours.compression {
+            OtlpCompression::Gzip => Compression::Gzip,
+            OtlpCompression::None => Compression::None,
+        };
         theirs.retry.enabled = ours.retry.enabled;
         theirs.retry.max_elapsed_time = ours.retry.max_elapsed_time;
         theirs.traces.enabled = ours.traces;
@@ -169,56 +177,126 @@ mod enabled {
         })
     }
 
-    /// A finished request by the semantic conventions for HTTP server spans.
-    pub(crate) fn server_span(exchange: &Exchange<'_>) -> Span {
-        let method = known_method(exchange.method());
-        let name = match exchange.route() {
-            Some(route) => format!("{method} {route}"),
-            None => method.to_owned(),
+    /// A finished request by the semantic conventions for HTTP server spans. `kept` says why it is sent though its trace is
+    /// not sampled.
+    pub(crate) fn server_span(spans: &Spans, exchange: &Exchange<'_>, kept: Option<&'static str>) {
+        let write = |span: &mut SpanWriter<'_>| {
+            let method = known_method(exchange.method());
+            match exchange.route() {
+                Some(route) => span.name(&[method, " ", route]),
+                None => span.name(&[method]),
+            }
+            let start = exchange.start();
+            span.times(start, start + exchange.elapsed().max(Duration::from_nanos(1)));
+            span.kind(SpanKind::Server);
+            if let Some(parent) = exchange.parent_span_id() {
+                span.parent(parent, true);
+            }
+            if let Some(state) = exchange.tracestate() {
+                span.trace_state(state.as_str());
+            }
+            attributes(span, exchange, method);
+            if let Some(reason) = kept {
+                span.str("prodkit.sampling.kept", reason);
+            }
+            if let Some(error) = failure(exchange) {
+                span.str("error.type", error);
+                span.status(&Status::error(exchange.error().map(ToString::to_string).unwrap_or_default()));
+            }
         };
-        let start = exchange.start();
-        let mut span = Span::new(exchange.context(), name, start);
-        span.end = start + exchange.elapsed().max(Duration::from_nanos(1));
-        span.kind = SpanKind::Server;
-        span.parent = exchange.parent_span_id();
-        span.parent_is_remote = span.parent.is_some();
-        span.trace_state = exchange.tracestate().map(ToString::to_string).unwrap_or_default();
-        span.attributes = attributes(exchange, method);
-        if let Some(error) = failure(exchange) {
-            span.attributes.push(("error.type".into(), Value::from(error.clone())));
-            span.status = Status::error(exchange.error().map(ToString::to_string).unwrap_or_default());
+        match kept {
+            Some(_) => spans.write_extra(exchange.context(), write),
+            None => spans.write(exchange.context(), write),
         }
-        span
     }
 
-    fn attributes(exchange: &Exchange<'_>, method: &'static str) -> Attributes {
-        let mut attributes: Attributes = vec![
-            ("http.request.method".into(), method.into()),
-            ("url.path".into(), exchange.path().to_owned().into()),
-            ("url.scheme".into(), exchange.scheme().unwrap_or("http").to_owned().into()),
-            ("http.response.status_code".into(), i64::from(exchange.status().as_u16()).into()),
-        ];
-        let mut add = |key: &'static str, value: Option<Value>| {
-            attributes.extend(value.map(|value| (key.into(), value)));
-        };
-        add(
-            "http.request.method_original",
-            (method == "_OTHER").then(|| exchange.method().to_string().into()),
-        );
-        add("http.route", exchange.route().map(|route| route.to_owned().into()));
-        add("network.protocol.version", protocol(exchange.version()).map(Into::into));
-        add("client.address", exchange.peer_addr().map(|peer| peer.ip().to_string().into()));
-        add("user_agent.original", exchange.user_agent().map(|agent| agent.to_owned().into()));
-        attributes
+    fn attributes(span: &mut SpanWriter<'_>, exchange: &Exchange<'_>, method: &'static str) {
+        span.str("http.request.method", method);
+        span.str("url.path", exchange.path());
+        span.str("url.scheme", exchange.scheme().unwrap_or("http"));
+        span.int("http.response.status_code", exchange.status().as_u16().into());
+        if method == "_OTHER" {
+            span.str("http.request.method_original", exchange.method().as_str());
+        }
+        if let Some(route) = exchange.route() {
+            span.str("http.route", route);
+        }
+        if let Some(version) = protocol(exchange.version()) {
+            span.str("network.protocol.version", version);
+        }
+        if let Some(peer) = exchange.peer_addr() {
+            span.str("client.address", Address::of(peer.ip()).as_str());
+        }
+        if let Some(agent) = exchange.user_agent() {
+            span.str("user_agent.original", agent);
+        }
+    }
+
+    /// An address as text, without an allocation.
+    struct Address {
+        text: [u8; 46],
+        len: usize,
+    }
+
+    impl Address {
+        fn of(ip: IpAddr) -> Self {
+            let mut address = Self { text: [0; 46], len: 0 };
+            // the longest address of IPv6 has 45 characters
+            let _ = write!(address, "{ip}");
+            address
+        }
+
+        fn as_str(&self) -> &str {
+            str::from_utf8(&self.text[..self.len]).unwrap_or_default()
+        }
+    }
+
+    impl std::fmt::Write for Address {
+        fn write_str(&mut self, part: &str) -> std::fmt::Result {
+            let end = self.len + part.len();
+            self.text.get_mut(self.len..end).ok_or(std::fmt::Error)?.copy_from_slice(part.as_bytes());
+            self.len = end;
+            Ok(())
+        }
     }
 
     /// `error.type`: set when the server is to blame, or no whole answer went out.
-    fn failure(exchange: &Exchange<'_>) -> Option<String> {
+    fn failure<'a>(exchange: &'a Exchange<'_>) -> Option<&'a str> {
         match exchange.outcome() {
-            Outcome::Panicked => Some("panic".to_owned()),
-            Outcome::Disconnected => Some("client_disconnected".to_owned()),
-            _ if exchange.status().is_server_error() => Some(exchange.status().as_u16().to_string()),
+            Outcome::Panicked => Some("panic"),
+            Outcome::Disconnected => Some("client_disconnected"),
+            _ if exchange.status().is_server_error() => Some(code(exchange.status())),
             _ => None,
+        }
+    }
+
+    /// A status of 5xx as text; what is not registered counts as 500.
+    fn code(status: StatusCode) -> &'static str {
+        const CODES: [&str; 12] =
+            ["500", "501", "502", "503", "504", "505", "506", "507", "508", "509", "510", "511"];
+        CODES.get(usize::from(status.as_u16()).wrapping_sub(500)).copied().unwrap_or("500")
+    }
+
+    /// What is kept though its trace is not sampled.
+    #[derive(Clone, Copy, Debug)]
+    pub(crate) struct Keep {
+        errors: bool,
+        slower_than: Duration,
+    }
+
+    impl Keep {
+        pub(crate) fn new(settings: &Settings) -> Self {
+            Self { errors: settings.otlp.keep_errors, slower_than: settings.otlp.keep_slower_than }
+        }
+
+        /// Why this one is, if it is. A client that went away is neither.
+        pub(crate) fn reason(self, exchange: &Exchange<'_>) -> Option<&'static str> {
+            match exchange.outcome() {
+                Outcome::Disconnected => None,
+                Outcome::Failed | Outcome::Panicked if self.errors => Some("error"),
+                _ if self.errors && exchange.status().is_server_error() => Some("error"),
+                _ => (exchange.elapsed() >= self.slower_than).then_some("slow"),
+            }
         }
     }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use prodkit_http::{Decision, Exchange, Limits, Observe, Observer, Outcome, Parent};
 use prodkit_log::{Level, Lines};
 
+use crate::debug::{self, DebugTraces};
 use crate::reload::Answers;
 use crate::settings::{Server, Settings};
 use crate::telemetry::Telemetry;
@@ -21,10 +22,14 @@ pub(crate) fn observe(settings: &Settings, telemetry: &Telemetry, answers: Optio
         lines: telemetry.log.lines().target(TARGET),
         #[cfg(feature = "otlp")]
         traces: telemetry.otlp.as_ref().map(|otlp| (otlp.sampler(), otlp.spans())),
+        #[cfg(feature = "otlp")]
+        keep: crate::otlp::Keep::new(settings),
+        debug: telemetry.debug.clone(),
     };
     Observe::new(Arc::new(observer), Arc::new(telemetry.metrics.clone()))
         .timeout(settings.server.timeout)
         .max_in_flight(settings.server.max_in_flight.get())
+        .propagators(telemetry.propagators)
 }
 
 /// What a client may take and send.
@@ -45,10 +50,16 @@ struct Requests {
     lines: Lines,
     #[cfg(feature = "otlp")]
     traces: Option<(prodkit_otlp::Sampler, prodkit_otlp::Spans)>,
+    #[cfg(feature = "otlp")]
+    keep: crate::otlp::Keep,
+    debug: DebugTraces,
 }
 
 impl Observer for Requests {
     fn decide(&self, parent: &Parent<'_>) -> Decision {
+        if self.debug.begins(parent.trace_id(), || parent.header(debug::HEADER)) {
+            return Decision::new(true);
+        }
         let of_the_caller = parent.context().map(|context| context.is_sampled());
         #[cfg(feature = "otlp")]
         if let Some((sampler, _)) = &self.traces {
@@ -65,10 +76,15 @@ impl Observer for Requests {
         self.write_line(exchange);
         #[cfg(feature = "otlp")]
         if let Some((_, spans)) = &self.traces
-            && exchange.context().is_sampled()
+            && spans.is_on()
         {
-            spans.push(crate::otlp::server_span(exchange));
+            if exchange.context().is_sampled() {
+                crate::otlp::server_span(spans, exchange, None);
+            } else if let Some(reason) = self.keep.reason(exchange) {
+                crate::otlp::server_span(spans, exchange, Some(reason));
+            }
         }
+        self.debug.ended(exchange.context().trace_id());
     }
 }
 

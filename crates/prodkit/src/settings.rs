@@ -115,7 +115,7 @@ impl Default for Server {
     }
 }
 
-/// The port for probes, metrics and operators. Nothing there changes anything.
+/// The port for probes, metrics and operators.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(default)]
@@ -124,8 +124,8 @@ pub(crate) struct Admin {
     pub(crate) host: String,
     /// The port; 0 takes a free one. Default: 9090.
     pub(crate) port: u16,
-    /// What lies beyond probes and metrics takes this, as `Authorization: Bearer …`. Without one it is there only where
-    /// `host` is a loopback address. Default: none.
+    /// What lies beyond probes and metrics, and everything that changes something, takes this, as `Authorization: Bearer …`.
+    /// Without one it is there only where `host` is a loopback address. Default: none.
     #[cfg_attr(feature = "schema", schemars(example = &"a-long-random-word"))]
     #[cfg_attr(feature = "schema", schemars(regex(pattern = "^[!-~]+$")), serde(skip_serializing))]
     pub(crate) token: Option<Token>,
@@ -139,7 +139,7 @@ impl Default for Admin {
     }
 }
 
-/// The password of the admin port.
+/// A password: of the admin port, or to sign with.
 #[derive(Clone, Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(with = "String"))]
 #[serde(try_from = "String")]
@@ -151,6 +151,11 @@ impl Token {
         let token = self.0.expose_secret().as_bytes();
         let different = token.iter().zip(given).fold(0, |different, (one, other)| different | (one ^ other));
         token.len() == given.len() && std::hint::black_box(different) == 0
+    }
+
+    /// To compute with; never shown.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.0.expose_secret().as_bytes()
     }
 }
 
@@ -228,6 +233,11 @@ pub(crate) struct Log {
     pub(crate) max_line: Bytes,
     /// What may wait to be written; beyond it lines are dropped, and counted. Default: 8MiB.
     pub(crate) buffer: Bytes,
+    /// The key by which a request's header `x-debug-trace` is signed: its trace is logged at `debug` and recorded. Without
+    /// one the header means nothing. Default: none.
+    #[cfg_attr(feature = "schema", schemars(example = &"a-long-random-word"))]
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = "^[!-~]+$")), serde(skip_serializing))]
+    pub(crate) debug_key: Option<Token>,
 }
 
 impl Default for Log {
@@ -237,6 +247,7 @@ impl Default for Log {
             format: LogFormat::default(),
             max_line: Bytes::new(16_000),
             buffer: Bytes::mebi(8),
+            debug_key: None,
         }
     }
 }
@@ -290,6 +301,8 @@ pub(crate) struct Otlp {
     pub(crate) protocol: Option<OtlpProtocol>,
     /// Headers of each request, for gRPC its metadata. Also `OTEL_EXPORTER_OTLP_HEADERS`. Default: none.
     pub(crate) headers: BTreeMap<String, String>,
+    /// How what is sent is compressed. Also `OTEL_EXPORTER_OTLP_COMPRESSION`. Default: none.
+    pub(crate) compression: OtlpCompression,
     /// For one attempt to deliver, connecting included. Also `OTEL_EXPORTER_OTLP_TIMEOUT`, in ms. Default: 10s.
     #[serde(deserialize_with = "checked::limit")]
     pub(crate) timeout: Duration,
@@ -304,6 +317,12 @@ pub(crate) struct Otlp {
     /// The share of new traces to record, 0 to 1; those of callers who decided keep their decision. Takes effect without a
     /// restart. Default: 0.1.
     pub(crate) sampling_ratio: Live<SamplingRatio>,
+    /// Whether the span of a request that failed is sent, though its trace is not sampled. It says so. Default: true.
+    pub(crate) keep_errors: bool,
+    /// From how long on a request counts as slow, and its span is sent, though its trace is not sampled. It says so.
+    /// Default: 1s.
+    #[serde(deserialize_with = "checked::limit")]
+    pub(crate) keep_slower_than: Duration,
     /// From one export of metrics to the next. Also `OTEL_METRIC_EXPORT_INTERVAL`, in ms. Default: 15s.
     #[serde(deserialize_with = "checked::limit")]
     pub(crate) metric_interval: Duration,
@@ -315,12 +334,15 @@ impl Default for Otlp {
             endpoint: None,
             protocol: None,
             headers: BTreeMap::new(),
+            compression: OtlpCompression::default(),
             timeout: Duration::from_secs(10),
             retry: OtlpRetry::default(),
             traces: true,
             metrics: true,
             logs: false,
             sampling_ratio: Live::fixed(SamplingRatio(0.1)),
+            keep_errors: true,
+            keep_slower_than: Duration::from_secs(1),
             metric_interval: Duration::from_secs(15),
         }
     }
@@ -345,8 +367,19 @@ impl TryFrom<f64> for SamplingRatio {
 pub(crate) enum OtlpProtocol {
     #[serde(rename = "http/protobuf")]
     HttpProtobuf,
+    #[serde(rename = "http/json")]
+    HttpJson,
     #[serde(rename = "grpc")]
     Grpc,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum OtlpCompression {
+    Gzip,
+    #[default]
+    None,
 }
 
 #[derive(Debug, Deserialize)]

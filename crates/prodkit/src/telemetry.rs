@@ -6,6 +6,7 @@ use std::time::Duration;
 use prodkit_log::Log;
 use prodkit_metrics::{Buckets, Recorder, Select};
 
+use crate::debug::DebugTraces;
 use crate::environment::Environment;
 use crate::error::StartError;
 use crate::identity::Identity;
@@ -22,6 +23,10 @@ pub(crate) struct Telemetry {
     /// Whether the sampling ratio follows the settings.
     #[cfg(feature = "otlp")]
     pub(crate) ratio_moves: bool,
+    /// Traces that are looked at closely.
+    pub(crate) debug: DebugTraces,
+    /// The formats in which traces come and go.
+    pub(crate) propagators: prodkit_trace::Propagators,
     /// What there was to say before there was a log.
     pub(crate) warnings: Vec<String>,
 }
@@ -41,7 +46,10 @@ impl Telemetry {
         let otlp = crate::otlp::start(settings, identity, environment, &metrics, &mut warnings)?;
         #[cfg(not(feature = "otlp"))]
         crate::otlp::refuse(settings, environment, &mut warnings)?;
+        let propagators = crate::propagation::propagators(environment, &mut warnings);
         let telemetry = Self {
+            debug: DebugTraces::new(settings.log.debug_key.clone(), log.clone()),
+            propagators,
             log,
             metrics,
             #[cfg(feature = "otlp")]

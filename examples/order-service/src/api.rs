@@ -77,7 +77,18 @@ async fn read(
         || Problem::field(StatusCode::NOT_FOUND, "no such order", "id", "expected the id of an order");
     // what is no text, such as %ff, is no id either
     let Path(id) = id.map_err(|_| missing())?;
-    api.store.order(&id).await?.map(Json).ok_or_else(missing)
+    get_order(&api.store, &id).await?.map(Json).ok_or_else(missing)
+}
+
+/// A span of this service's own, below the one of the request.
+#[tracing::instrument(name = "getOrder", skip_all, fields(order.id = id, order.amount = tracing::field::Empty))]
+async fn get_order(store: &Store, id: &str) -> Result<Option<Order>, sqlx::Error> {
+    let order = store.order(id).await?;
+    if let Some(order) = &order {
+        // in dollars, as in the metric `order_amount_dollars`
+        tracing::Span::current().record("order.amount", order.amount.0 as f64 / 100.0);
+    }
+    Ok(order)
 }
 
 #[derive(Serialize)]

@@ -23,6 +23,9 @@ pub(crate) struct Problem {
     title: &'static str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<FieldError>,
+    /// By which the log lines and the spans of the request are found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace_id: Option<String>,
 }
 
 fn as_number<S: serde::Serializer>(status: &StatusCode, serializer: S) -> Result<S::Ok, S::Error> {
@@ -31,11 +34,11 @@ fn as_number<S: serde::Serializer>(status: &StatusCode, serializer: S) -> Result
 
 impl Problem {
     pub(crate) const fn new(status: StatusCode, title: &'static str) -> Self {
-        Self { status, title, errors: Vec::new() }
+        Self { status, title, errors: Vec::new(), trace_id: None }
     }
 
     pub(crate) fn fields(status: StatusCode, title: &'static str, errors: Vec<FieldError>) -> Self {
-        Self { status, title, errors }
+        Self { status, title, errors, trace_id: None }
     }
 
     pub(crate) fn field(
@@ -49,7 +52,8 @@ impl Problem {
 }
 
 impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
+    fn into_response(mut self) -> Response {
+        self.trace_id = prodkit::trace::current().map(|trace| trace.trace_id().to_string());
         let body = serde_json::to_vec(&self).unwrap_or_default();
         (self.status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response()
     }

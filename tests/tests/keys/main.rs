@@ -4,6 +4,7 @@
 
 mod admin;
 mod config;
+mod debug;
 mod health;
 mod identity;
 mod log;
@@ -55,9 +56,11 @@ const KEYS: &[(&str, fn())] = &[
     ("log.format", log::format),
     ("log.max_line", log::max_line),
     ("log.buffer", log::buffer),
+    ("log.debug_key", debug::debug_key),
     ("otlp.endpoint", otlp::endpoint),
     ("otlp.protocol", otlp::protocol),
     ("otlp.headers", otlp::headers),
+    ("otlp.compression", otlp::compression),
     ("otlp.timeout", otlp::timeout),
     ("otlp.retry.enabled", otlp::retry_enabled),
     ("otlp.retry.max_elapsed_time", otlp::retry_max_elapsed_time),
@@ -65,6 +68,8 @@ const KEYS: &[(&str, fn())] = &[
     ("otlp.metrics", otlp::metrics_signal),
     ("otlp.logs", otlp::logs),
     ("otlp.sampling_ratio", otlp::sampling_ratio),
+    ("otlp.keep_errors", otlp::keep_errors),
+    ("otlp.keep_slower_than", otlp::keep_slower_than),
     ("otlp.metric_interval", otlp::metric_interval),
     ("metrics.max_series", process::max_series),
     ("config.reload", config::reload),
@@ -80,8 +85,12 @@ const THREADS: usize = 8;
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(THREADS);
-    let others: [(&str, fn()); 2] =
-        [("every_key_has_its_test", every_key_has_its_test), ("service_links", variables::service_links)];
+    let others: [(&str, fn()); 4] = [
+        ("every_key_has_its_test", every_key_has_its_test),
+        ("service_links", variables::service_links),
+        ("an_operator_raises_one_trace", debug::an_operator_raises_one_trace),
+        ("who_may_raise_a_trace", debug::who_may_raise_a_trace),
+    ];
     let trials = [KEYS, variables::VARIABLES, &others].concat().into_iter().map(|(name, test)| {
         Trial::test(name, move || {
             test();

@@ -27,6 +27,47 @@ pub(crate) fn headers() {
     }
 }
 
+pub(crate) fn compression() {
+    for (value, encoding) in [("gzip", Some("gzip")), ("none", None)] {
+        let received = metrics(Setup::new().set("otlp.compression", value));
+        let sent = received.headers.get("content-encoding").map(|value| value.to_str().unwrap());
+        assert_eq!(sent, encoding, "{value}");
+    }
+}
+
+pub(crate) fn keep_errors() {
+    for (value, kept) in [("true", true), ("false", false)] {
+        let spans = unsampled("/panic", &[("otlp.keep_errors", value)]);
+        assert_eq!(spans.contains("error"), kept, "{value}");
+    }
+}
+
+pub(crate) fn keep_slower_than() {
+    for (value, kept) in [("100ms", true), ("1h", false)] {
+        let spans = unsampled("/slow", &[("otlp.keep_slower_than", value)]);
+        assert_eq!(spans.contains("slow"), kept, "{value}");
+    }
+}
+
+/// Why the span of a request that nobody sampled was sent nevertheless, if it was.
+fn unsampled(path: &str, settings: &[(&str, &str)]) -> String {
+    let collector = FakeCollector::start();
+    let setup = to(&collector, Setup::new()).set("otlp.sampling_ratio", "0");
+    let mut rig = settings.iter().fold(setup, |setup, (key, value)| setup.set(key, value)).serve();
+    rig.get(path);
+    rig.end();
+    let traces = collector.received_at("/v1/traces");
+    let body = traces.iter().map(|received| String::from_utf8_lossy(&received.body)).collect::<String>();
+    match body.split_once("prodkit.sampling.kept") {
+        // the key is followed by the value: two lengths and two tags in between
+        Some((_, rest)) => rest.chars().skip(4).take(5).collect(),
+        None => {
+            assert_eq!(body, "", "what is kept says so");
+            String::new()
+        }
+    }
+}
+
 pub(crate) fn timeout() {
     let key = |value| Setup::new().set("otlp.timeout", value);
     asks_again(key("50ms"), key("1h"));

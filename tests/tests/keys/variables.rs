@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::net::TcpListener;
 
+use prodkit_e2e::http::Connection;
 use prodkit_fakes::FakeCollector;
 
 use crate::rig::{Rig, Setup};
@@ -24,6 +25,13 @@ pub(crate) const VARIABLES: &[(&str, fn())] = &[
     ("OTEL_LOGS_EXPORTER", || exporter("OTEL_LOGS_EXPORTER", "otlp.logs", "/v1/logs")),
     ("OTEL_METRICS_EXPORTER", || exporter("OTEL_METRICS_EXPORTER", "otlp.metrics", "/v1/metrics")),
     ("OTEL_METRIC_EXPORT_INTERVAL", metric_interval),
+    ("OTEL_EXPORTER_OTLP_COMPRESSION", || {
+        let setup = Setup::new().env("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip");
+        assert_eq!(otlp::metrics(setup.clone()).headers["content-encoding"], "gzip");
+        let flag = otlp::metrics(setup.set("otlp.compression", "none"));
+        assert!(flag.headers.get("content-encoding").is_none());
+    }),
+    ("OTEL_PROPAGATORS", propagators),
     ("OTEL_RESOURCE_ATTRIBUTES", || {
         let setup = Setup::new().env("OTEL_RESOURCE_ATTRIBUTES", "service.namespace=one");
         said(&setup, "service.namespace", "service.namespace");
@@ -38,6 +46,7 @@ pub(crate) const VARIABLES: &[(&str, fn())] = &[
     ("PORT", port),
     ("RUST_LOG", || level("RUST_LOG")),
     ("TERMINATION_GRACE_PERIOD_SECONDS", termination_grace_period),
+    ("TRACEPARENT", started_by),
 ];
 
 /// An attribute of what is exported is "one", and another when the flag says so.
@@ -134,6 +143,36 @@ fn sdk_disabled() {
     for (value, none) in [("true", true), ("false", false)] {
         assert_eq!(otlp::exports(Setup::new().env("OTEL_SDK_DISABLED", value)).is_empty(), none, "{value}");
     }
+}
+
+/// A trace in the one format that was asked for.
+fn propagators() {
+    const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+    let b3 = format!("{TRACE}-b7ad6b7169203331-1");
+    let w3c = format!("00-{TRACE}-b7ad6b7169203331-01");
+    // as the specification has it, whatever else is off
+    for (value, known) in [("b3", "b3"), ("tracecontext", "traceparent"), ("none", "")] {
+        let rig = Setup::new().env("OTEL_PROPAGATORS", value).env("OTEL_SDK_DISABLED", "true").serve();
+        for (name, header) in [("b3", &b3), ("traceparent", &w3c)] {
+            let mut connection = Connection::open(rig.main).unwrap();
+            let answer = connection.request("GET", "/", &[(name, header)], b"").unwrap();
+            assert_eq!(answer.header("x-request-id") == Some(TRACE), name == known, "{name} to {value}");
+        }
+    }
+}
+
+/// A job is part of the trace of whoever started it, from its first line to its last task.
+fn started_by() {
+    const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+    let setup = Setup::new()
+        .ways("task-recovers, serve")
+        .env("TRACEPARENT", &format!("00-{TRACE}-b7ad6b7169203331-01"));
+    let (mut service, _folder) = setup.spawn();
+    for message in ["made", "recovered"] {
+        assert_eq!(service.line(message).unwrap()["trace_id"], TRACE, "{message}");
+    }
+    let (mut alone, _folder) = Setup::new().spawn();
+    assert!(alone.line("made").unwrap().get("trace_id").is_none());
 }
 
 fn pod_name() {

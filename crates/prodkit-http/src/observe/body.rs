@@ -52,7 +52,7 @@ impl<B: Body<Error: Into<BoxError>>> ObservedBody<B> {
             return Poll::Ready(None);
         };
         let (polled, told) = {
-            let _scope = record.context.enter();
+            let _scope = record.enter();
             current::listen(|| caught(|| body.poll_frame(cx)))
         };
         record.note(told);

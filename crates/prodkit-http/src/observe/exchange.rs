@@ -6,7 +6,7 @@ use super::{Observe, Permit};
 use crate::BoxError;
 use crate::current::Told;
 use http::{HeaderValue, Method, StatusCode, Uri, Version};
-use prodkit_trace::{SpanId, TraceContext, TraceState};
+use prodkit_trace::{Companion, Scope, SpanId, TraceContext, TraceState};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -40,7 +40,7 @@ pub(super) struct Record {
     pub(super) mount: Arc<Mount>,
     pub(super) context: TraceContext,
     pub(super) parent: Option<SpanId>,
-    pub(super) tracestate: Option<Box<TraceState>>,
+    pub(super) companion: Option<Companion>,
     pub(super) start: Instant,
     pub(super) method: Method,
     pub(super) uri: Uri,
@@ -62,6 +62,12 @@ pub(super) struct Record {
 impl Record {
     pub(super) fn settings(&self) -> &Observe {
         &self.mount.settings
+    }
+
+    /// Makes this request's trace, and what travels with it, the current one.
+    #[inline]
+    pub(super) fn enter(&self) -> Scope {
+        self.context.enter_along(self.companion.as_ref())
     }
 
     /// Keeps what a poll told.
@@ -167,9 +173,9 @@ impl<'a> Exchange<'a> {
         self.record.parent
     }
 
-    /// The caller's `tracestate`; kept for sampled requests only, if valid.
+    /// The caller's `tracestate`, if valid.
     pub fn tracestate(&self) -> Option<&'a TraceState> {
-        self.record.tracestate.as_deref()
+        self.record.companion.as_ref()?.state()
     }
 
     /// The request id: 1 to 128 visible ASCII characters.

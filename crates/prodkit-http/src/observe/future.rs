@@ -69,7 +69,7 @@ where
             StateProjection::Refused { refusal } => refusal.take(),
             StateProjection::Running { future } => {
                 let (polled, told) = {
-                    let _scope = record.context.enter();
+                    let _scope = record.enter();
                     current::listen(|| caught(|| future.poll(cx)))
                 };
                 let waiting = told.waiting;
@@ -103,7 +103,7 @@ where
         };
         {
             // the service's future is dropped here: within its trace, and with whatever it does then
-            let _scope = record.context.enter();
+            let _scope = record.enter();
             let _ = caught(|| this.state.set(State::Done));
         }
         let (Some(refusal), Some(mut record)) = (refusal, this.record.take()) else { return Poll::Pending };
@@ -131,7 +131,11 @@ fn answered<B: http_body::Body>(
 fn settle<B>(record: &mut Record, response: &mut Response<B>, empty: bool, outcome: Outcome) {
     let status = response.status();
     record.status = Some(status);
-    response.headers_mut().insert(super::request_id::HEADER, record.request_id.clone());
+    let headers = response.headers_mut();
+    headers.insert(super::request_id::HEADER, record.request_id.clone());
+    if let Some(trace) = super::request_id::trace(&record.request_id, record.context.trace_id()) {
+        headers.insert(super::request_id::TRACE, trace);
+    }
     let no_body = empty
         || record.method == Method::HEAD
         || (record.method == Method::CONNECT && status.is_success())

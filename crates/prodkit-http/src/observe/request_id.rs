@@ -5,6 +5,9 @@ use prodkit_trace::TraceId;
 
 pub(super) const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
+/// The trace, where the request id does not say it.
+pub(super) const TRACE: HeaderName = HeaderName::from_static("x-trace-id");
+
 const MAX: usize = 128;
 
 /// The client's id if it is sane, else the trace id.
@@ -13,6 +16,12 @@ pub(super) fn of(headers: &HeaderMap, trace: TraceId) -> HeaderValue {
         Some(id) if is_sane(id.as_bytes()) => id.clone(),
         _ => HeaderValue::from_bytes(&trace.hex()).unwrap_or_else(|_| HeaderValue::from_static("")),
     }
+}
+
+/// The trace id for a header of its own, if the client named its request by another.
+pub(super) fn trace(id: &HeaderValue, trace: TraceId) -> Option<HeaderValue> {
+    let trace = trace.hex();
+    if id.as_bytes() == trace { None } else { HeaderValue::from_bytes(&trace).ok() }
 }
 
 /// 1 to 128 visible ASCII characters: it will be copied into headers, log lines and spans.

@@ -7,8 +7,8 @@ use super::{Observe, Parent, request_id};
 use crate::body::TooLarge;
 use crate::{BoxError, current};
 use http::header::USER_AGENT;
-use http::{HeaderMap, HeaderName, Request, Response};
-use prodkit_trace::{TraceContext, TraceState};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
+use prodkit_trace::{Arrival, Propagators, TraceContext};
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
@@ -16,6 +16,7 @@ use tokio::time::Instant;
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+const BAGGAGE: HeaderName = HeaderName::from_static("baggage");
 
 /// The service made by [`Observe`].
 #[derive(Clone)]
@@ -76,7 +77,7 @@ where
             return ObservedFuture::refused(record, Refusal::shed());
         }
         let (future, told) = {
-            let _scope = record.context.enter();
+            let _scope = record.enter();
             current::listen(|| caught(|| self.inner.call(request)))
         };
         record.note(told);
@@ -91,7 +92,7 @@ impl Mount {
     fn begin<B>(self: &Arc<Self>, request: &Request<B>) -> Record {
         let start = Instant::now();
         let headers = request.headers();
-        let caller = caller(headers);
+        let Arrival { context: caller, companion, .. } = arrival(self.settings.propagators, headers);
         let context = caller.map_or_else(|| TraceContext::root(false), |caller| caller.child());
         let parent = Parent {
             context: caller,
@@ -101,13 +102,12 @@ impl Mount {
             headers,
         };
         let decision = self.settings.observer.decide(&parent);
-        let tracestate = (decision.is_sampled() && caller.is_some()).then(|| tracestate(headers)).flatten();
         let route = self.settings.route.and_then(|route| route(request.extensions()));
         Record {
             mount: self.clone(),
             context: context.with_sampled(decision.is_sampled()),
             parent: caller.map(|caller| caller.span_id()),
-            tracestate,
+            companion,
             start,
             method: request.method().clone(),
             uri: request.uri().clone(),
@@ -127,18 +127,15 @@ impl Mount {
     }
 }
 
-/// The caller's context, if there is exactly one and it is valid (W3C Trace Context, section 3.2).
-fn caller(headers: &HeaderMap) -> Option<TraceContext> {
-    let mut values = headers.get_all(TRACEPARENT).iter();
-    let value = values.next()?;
-    if values.next().is_some() {
-        return None;
-    }
-    TraceContext::from_traceparent(value.as_bytes()).ok()
-}
-
-fn tracestate(headers: &HeaderMap) -> Option<Box<TraceState>> {
-    let values = headers.get_all(TRACESTATE).iter().map(http::HeaderValue::as_bytes);
-    let state = TraceState::parse(values).ok()?;
-    (!state.is_empty()).then(|| Box::new(state))
+/// The caller's context and what travels with it. Known names are not parsed and hashed anew for each request.
+fn arrival(propagators: Propagators, headers: &HeaderMap) -> Arrival {
+    propagators.extract(|name| {
+        let values = match name {
+            "traceparent" => headers.get_all(TRACEPARENT),
+            "tracestate" => headers.get_all(TRACESTATE),
+            "baggage" => headers.get_all(BAGGAGE),
+            other => headers.get_all(other),
+        };
+        values.into_iter().map(HeaderValue::as_bytes)
+    })
 }

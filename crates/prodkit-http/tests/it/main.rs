@@ -12,4 +12,5 @@ mod limits_http2;
 mod observe;
 mod observe_faults;
 mod support;
+mod trace_context;
 mod upgrade;

@@ -1,60 +1,46 @@
 //! Log records.
 
-use super::{attributes, nanos, scope};
+use super::{nanos, scope, scoped, traces};
 use crate::layer::Record;
-use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, any_value};
-use opentelemetry_proto::tonic::logs::v1::{self as proto, SeverityNumber};
-use opentelemetry_proto::tonic::resource::v1::Resource;
-use std::collections::BTreeMap;
+use crate::settings::Limits;
+use crate::wire::{self, Any, bytes, fixed32, fixed64, message, uint};
 use tracing_core::Level;
 
-/// One scope per `tracing` target: it names the code that logged.
-pub(crate) fn request(resource: &Resource, records: &[Record]) -> ExportLogsServiceRequest {
-    let mut scopes: BTreeMap<&str, Vec<proto::LogRecord>> = BTreeMap::new();
-    for record in records {
-        scopes.entry(&record.target).or_default().push(self::record(record));
-    }
-    let scope_logs = scopes.into_iter().map(|(target, log_records)| proto::ScopeLogs {
-        scope: Some(scope(target)),
-        log_records,
-        schema_url: String::new(),
-    });
-    let resource_logs = proto::ResourceLogs {
-        resource: Some(resource.clone()),
-        scope_logs: scope_logs.collect(),
-        schema_url: String::new(),
-    };
-    ExportLogsServiceRequest { resource_logs: vec![resource_logs] }
+/// An `ExportLogsServiceRequest`. One scope per `tracing` target: it names the code that logged.
+pub(crate) fn request(resource: &[u8], records: &[Record], limits: &Limits) -> Vec<u8> {
+    scoped(resource, records, Record::target, scope, |out, record| {
+        message(out, 2, |out| self::record(out, record, limits));
+    })
 }
 
-fn record(record: &Record) -> proto::LogRecord {
+impl Record {
+    fn target(&self) -> &str {
+        &self.target
+    }
+}
+
+fn record(out: &mut Vec<u8>, record: &Record, limits: &Limits) {
     let (number, text) = severity(record.level);
-    let (trace_id, span_id, flags) = record.context.map_or_else(Default::default, |context| {
-        let (trace, span) = (context.trace_id(), context.span_id());
-        (super::traces::trace_id(trace), super::traces::span_id(span), super::traces::flags(context))
-    });
-    proto::LogRecord {
-        time_unix_nano: nanos(record.time),
-        observed_time_unix_nano: nanos(record.time),
-        severity_number: number as i32,
-        severity_text: text.to_owned(),
-        body: Some(AnyValue { value: Some(any_value::Value::StringValue(record.body.clone())) }),
-        attributes: attributes(&record.attributes),
-        dropped_attributes_count: record.dropped_attributes,
-        flags,
-        trace_id,
-        span_id,
-        ..proto::LogRecord::default()
+    fixed64(out, 1, nanos(record.time));
+    uint(out, 2, number);
+    bytes(out, 3, text.as_bytes());
+    message(out, 5, |out| wire::any_value(out, Any::Str(&record.body), None));
+    let (most, longest) = (limits.log_attributes, limits.log_value_length);
+    let dropped = traces::attributes(out, 6, &record.attributes, most, longest);
+    uint(out, 7, u64::from(record.dropped_attributes) + dropped);
+    if let Some(context) = record.context {
+        fixed32(out, 8, context.flags().to_u8().into());
+        traces::ids(out, context, [9, 10]);
     }
+    fixed64(out, 11, nanos(record.time));
 }
 
-fn severity(level: Level) -> (SeverityNumber, &'static str) {
+fn severity(level: Level) -> (u64, &'static str) {
     match level {
-        Level::ERROR => (SeverityNumber::Error, "ERROR"),
-        Level::WARN => (SeverityNumber::Warn, "WARN"),
-        Level::INFO => (SeverityNumber::Info, "INFO"),
-        Level::DEBUG => (SeverityNumber::Debug, "DEBUG"),
-        Level::TRACE => (SeverityNumber::Trace, "TRACE"),
+        Level::ERROR => (17, "ERROR"),
+        Level::WARN => (13, "WARN"),
+        Level::INFO => (9, "INFO"),
+        Level::DEBUG => (5, "DEBUG"),
+        Level::TRACE => (1, "TRACE"),
     }
 }

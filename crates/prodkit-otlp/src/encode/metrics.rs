@@ -1,8 +1,8 @@
 //! Metrics: cumulative points of one snapshot.
 
-use super::{nanos, scope, text};
+use super::{nanos, text};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
-use opentelemetry_proto::tonic::common::v1::KeyValue;
+use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue};
 use opentelemetry_proto::tonic::metrics::v1::{
     self as proto, AggregationTemporality, HistogramDataPoint, NumberDataPoint, exemplar, metric,
     number_data_point,
@@ -17,7 +17,11 @@ pub(crate) fn request(resource: &Resource, snapshot: &Snapshot) -> (ExportMetric
     let time = nanos(snapshot.taken);
     let points = snapshot.families.iter().map(|family| family.points.len() as u64).sum();
     let scope_metrics = proto::ScopeMetrics {
-        scope: Some(scope("prodkit")),
+        scope: Some(InstrumentationScope {
+            name: "prodkit".to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            ..InstrumentationScope::default()
+        }),
         metrics: snapshot.families.iter().map(|family| metric(family, time)).collect(),
         schema_url: String::new(),
     };
@@ -94,8 +98,8 @@ fn histogram(point: &Point, time: u64) -> Option<HistogramDataPoint> {
 fn exemplar(exemplar: &Exemplar) -> proto::Exemplar {
     proto::Exemplar {
         time_unix_nano: nanos(exemplar.at),
-        span_id: super::traces::span_id(exemplar.context.span_id()),
-        trace_id: super::traces::trace_id(exemplar.context.trace_id()),
+        span_id: exemplar.context.span_id().to_u64().to_be_bytes().to_vec(),
+        trace_id: exemplar.context.trace_id().to_u128().to_be_bytes().to_vec(),
         value: Some(exemplar::Value::AsDouble(exemplar.value)),
         ..proto::Exemplar::default()
     }

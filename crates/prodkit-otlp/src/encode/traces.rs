@@ -1,100 +1,146 @@
 //! Spans.
 
-use super::{attributes, nanos, scope};
-use crate::{Span, SpanKind, Status};
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::resource::v1::Resource;
-use opentelemetry_proto::tonic::trace::v1::{self as proto, SpanFlags, span, status::StatusCode};
-use prodkit_trace::{SpanId, TraceContext, TraceId};
-use std::collections::BTreeMap;
+use super::{nanos, scope, scoped};
+use crate::settings::Limits;
+use crate::span::Attributes;
+use crate::wire::{self, bytes, fixed32, fixed64, message, uint};
+use crate::{Event, Link, Span, SpanKind, Status};
+use prodkit_trace::{SpanId, TraceContext};
 
-pub(crate) fn request(resource: &Resource, spans: &[Span]) -> ExportTraceServiceRequest {
-    let mut scopes: BTreeMap<&str, Vec<proto::Span>> = BTreeMap::new();
-    for span in spans {
-        scopes.entry(&span.scope).or_default().push(self::span(span));
-    }
-    let scope_spans = scopes.into_iter().map(|(name, spans)| proto::ScopeSpans {
-        scope: Some(scope(name)),
-        spans,
-        schema_url: String::new(),
-    });
-    let resource_spans = proto::ResourceSpans {
-        resource: Some(resource.clone()),
-        scope_spans: scope_spans.collect(),
-        schema_url: String::new(),
-    };
-    ExportTraceServiceRequest { resource_spans: vec![resource_spans] }
+/// Whether a parent is remote is known, and it is.
+const KNOWN: u32 = 0x100;
+const REMOTE: u32 = 0x200;
+
+/// A finished span on its way.
+#[derive(Debug)]
+pub(crate) enum Finished {
+    /// Encoded where it ended, made here.
+    Encoded(Encoded),
+    /// To be encoded where it is sent: what made it has other things to do.
+    Whole(Box<Span>),
 }
 
-fn span(span: &Span) -> proto::Span {
-    let known = SpanFlags::ContextHasIsRemoteMask as u32;
-    let remote = if span.parent_is_remote { SpanFlags::ContextIsRemoteMask as u32 } else { 0 };
-    proto::Span {
-        trace_id: trace_id(span.context.trace_id()),
-        span_id: span_id(span.context.span_id()),
-        trace_state: span.trace_state.clone(),
-        parent_span_id: span.parent.map(span_id).unwrap_or_default(),
-        flags: flags(span.context) | known | remote,
-        name: span.name.to_string(),
-        kind: kind(span.kind) as i32,
-        start_time_unix_nano: nanos(span.start),
-        end_time_unix_nano: nanos(span.end),
-        attributes: attributes(&span.attributes),
-        dropped_attributes_count: span.dropped_attributes,
-        events: span.events.iter().map(event).collect(),
-        dropped_events_count: span.dropped_events,
-        links: span.links.iter().copied().map(link).collect(),
-        dropped_links_count: span.dropped_links,
-        status: status(&span.status),
+/// A `Span` message of the scope `prodkit`.
+#[derive(Debug)]
+pub(crate) struct Encoded {
+    pub(crate) message: Box<[u8]>,
+    /// It is sent though its trace was not sampled.
+    pub(crate) is_extra: bool,
+}
+
+impl Finished {
+    fn scope(&self) -> &str {
+        match self {
+            Self::Encoded(_) => "prodkit",
+            Self::Whole(span) => &span.scope,
+        }
     }
 }
 
-fn event(event: &crate::Event) -> span::Event {
-    span::Event {
-        time_unix_nano: nanos(event.time),
-        name: event.name.to_string(),
-        attributes: attributes(&event.attributes),
-        dropped_attributes_count: event.dropped_attributes,
+/// An `ExportTraceServiceRequest`.
+pub(crate) fn request(resource: &[u8], spans: &[Finished], limits: &Limits) -> Vec<u8> {
+    scoped(resource, spans, Finished::scope, scope, |out, finished| match finished {
+        Finished::Encoded(Encoded { message, .. }) => bytes(out, 2, message),
+        Finished::Whole(span) => message(out, 2, |out| self::span(out, span, limits)),
+    })
+}
+
+/// The fields of a `Span`.
+pub(crate) fn span(out: &mut Vec<u8>, span: &Span, limits: &Limits) {
+    ids(out, span.context, [1, 2]);
+    bytes(out, 3, span.trace_state.as_bytes());
+    parent(out, span.parent);
+    bytes(out, 5, span.name.as_bytes());
+    kind(out, span.kind);
+    fixed64(out, 7, nanos(span.start));
+    fixed64(out, 8, nanos(span.end));
+    let dropped = attributes(out, 9, &span.attributes, limits.attributes, limits.value_length);
+    uint(out, 10, u64::from(span.dropped_attributes) + dropped);
+    for event in span.events.iter().take(limits.events) {
+        message(out, 11, |out| self::event(out, event, limits));
+    }
+    let dropped = span.events.len().saturating_sub(limits.events) as u64;
+    uint(out, 12, u64::from(span.dropped_events) + dropped);
+    for link in span.links.iter().take(limits.links) {
+        message(out, 13, |out| self::link(out, link, limits));
+    }
+    let dropped = span.links.len().saturating_sub(limits.links) as u64;
+    uint(out, 14, u64::from(span.dropped_links) + dropped);
+    status(out, &span.status);
+    flags(out, 16, span.context, span.parent_is_remote);
+}
+
+fn event(out: &mut Vec<u8>, event: &Event, limits: &Limits) {
+    fixed64(out, 1, nanos(event.time));
+    bytes(out, 2, event.name.as_bytes());
+    let dropped = attributes(out, 3, &event.attributes, limits.event_attributes, limits.value_length);
+    uint(out, 4, u64::from(event.dropped_attributes) + dropped);
+}
+
+fn link(out: &mut Vec<u8>, link: &Link, limits: &Limits) {
+    ids(out, link.context, [1, 2]);
+    let dropped = attributes(out, 4, &link.attributes, limits.link_attributes, limits.value_length);
+    uint(out, 5, u64::from(link.dropped_attributes) + dropped);
+    fixed32(out, 6, link.context.flags().to_u8().into());
+}
+
+/// Attributes up to a count; how many there are beyond it.
+pub(crate) fn attributes(
+    out: &mut Vec<u8>,
+    field: u32,
+    attributes: &Attributes,
+    most: usize,
+    longest: Option<usize>,
+) -> u64 {
+    for (key, value) in attributes.iter().take(most) {
+        wire::key_value(out, field, key, value.into(), longest);
+    }
+    attributes.len().saturating_sub(most) as u64
+}
+
+#[inline]
+pub(crate) fn ids(out: &mut Vec<u8>, context: TraceContext, [trace, span]: [u32; 2]) {
+    bytes(out, trace, &context.trace_id().to_u128().to_be_bytes());
+    bytes(out, span, &context.span_id().to_u64().to_be_bytes());
+}
+
+#[inline]
+pub(crate) fn parent(out: &mut Vec<u8>, parent: Option<SpanId>) {
+    if let Some(parent) = parent {
+        bytes(out, 4, &parent.to_u64().to_be_bytes());
     }
 }
 
-fn link(context: TraceContext) -> span::Link {
-    span::Link {
-        trace_id: trace_id(context.trace_id()),
-        span_id: span_id(context.span_id()),
-        flags: flags(context),
-        ..span::Link::default()
+#[inline]
+pub(crate) fn kind(out: &mut Vec<u8>, kind: SpanKind) {
+    uint(
+        out,
+        6,
+        match kind {
+            SpanKind::Internal => 1,
+            SpanKind::Server => 2,
+            SpanKind::Client => 3,
+            SpanKind::Producer => 4,
+            SpanKind::Consumer => 5,
+        },
+    );
+}
+
+#[inline]
+pub(crate) fn status(out: &mut Vec<u8>, status: &Status) {
+    match status {
+        Status::Unset => {}
+        Status::Ok => message(out, 15, |out| uint(out, 3, 1)),
+        Status::Error(description) => message(out, 15, |out| {
+            bytes(out, 2, description.as_bytes());
+            uint(out, 3, 2);
+        }),
     }
 }
 
-fn kind(kind: SpanKind) -> span::SpanKind {
-    match kind {
-        SpanKind::Client => span::SpanKind::Client,
-        SpanKind::Consumer => span::SpanKind::Consumer,
-        SpanKind::Internal => span::SpanKind::Internal,
-        SpanKind::Producer => span::SpanKind::Producer,
-        SpanKind::Server => span::SpanKind::Server,
-    }
-}
-
-fn status(status: &Status) -> Option<proto::Status> {
-    let (code, message) = match status {
-        Status::Unset => return None,
-        Status::Ok => (StatusCode::Ok, String::new()),
-        Status::Error(description) => (StatusCode::Error, description.to_string()),
-    };
-    Some(proto::Status { code: code as i32, message })
-}
-
-pub(crate) fn trace_id(id: TraceId) -> Vec<u8> {
-    id.to_u128().to_be_bytes().to_vec()
-}
-
-pub(crate) fn span_id(id: SpanId) -> Vec<u8> {
-    id.to_u64().to_be_bytes().to_vec()
-}
-
-/// The W3C flags, in the lowest byte.
-pub(crate) fn flags(context: TraceContext) -> u32 {
-    context.flags().to_u8().into()
+/// The W3C flags, in the lowest byte, and whether the parent is remote.
+#[inline]
+pub(crate) fn flags(out: &mut Vec<u8>, field: u32, context: TraceContext, remote: bool) {
+    let flags = u32::from(context.flags().to_u8());
+    fixed32(out, field, flags | KNOWN | if remote { REMOTE } else { 0 });
 }

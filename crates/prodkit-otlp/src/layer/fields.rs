@@ -1,6 +1,6 @@
 //! Reading the fields of spans and events.
 
-use super::{LIMIT, Record};
+use super::Record;
 use crate::span::{Attributes, Value};
 use crate::{Event, Span, SpanKind, Status};
 use prodkit_trace::TraceContext;
@@ -15,10 +15,12 @@ use tracing_core::{Level, Metadata};
 const EXCEPTION: &str = "exception.message";
 
 /// Fields of a span: attributes, but for those that name a property of the span.
-pub(super) struct SpanFields<'a>(pub(super) &'a mut Span);
+pub(super) struct SpanFields<'a> {
+    pub(super) span: &'a mut Span,
+    pub(super) most: usize,
+}
 
 /// Fields of an event.
-#[derive(Default)]
 pub(super) struct EventFields {
     message: Option<String>,
     error: Option<String>,
@@ -26,6 +28,7 @@ pub(super) struct EventFields {
     target: Option<String>,
     attributes: Attributes,
     dropped: u32,
+    most: usize,
 }
 
 /// The part of [`Visit`] that all kinds of values come down to.
@@ -36,7 +39,7 @@ trait Fields {
 
 impl Fields for SpanFields<'_> {
     fn put(&mut self, name: &'static str, value: Value) {
-        let Self(span) = self;
+        let Self { span, most } = self;
         match (name, value) {
             ("otel.name", Value::Str(name)) => span.name = name,
             ("otel.kind", Value::Str(kind)) => span.kind = self::kind(&kind),
@@ -48,14 +51,14 @@ impl Fields for SpanFields<'_> {
             ("otel.status_message" | "otel.status_description", Value::Str(message)) => {
                 span.status = Status::Error(message);
             }
-            (name, value) => set(&mut span.attributes, &mut span.dropped_attributes, name, value),
+            (name, value) => set(&mut span.attributes, &mut span.dropped_attributes, *most, name, value),
         }
     }
 
     fn fail(&mut self, _: &'static str, error: String) {
-        let Self(span) = self;
+        let Self { span, most } = self;
         span.fail(error.clone().into());
-        set(&mut span.attributes, &mut span.dropped_attributes, EXCEPTION, error.into());
+        set(&mut span.attributes, &mut span.dropped_attributes, *most, EXCEPTION, error.into());
     }
 }
 
@@ -66,7 +69,7 @@ impl Fields for EventFields {
             ("error", value) => self.error = Some(text(value)),
             ("log.target", value) => self.target = Some(text(value)),
             (name, _) if name.starts_with("log.") => {}
-            (name, value) => set(&mut self.attributes, &mut self.dropped, name, value),
+            (name, value) => set(&mut self.attributes, &mut self.dropped, self.most, name, value),
         }
     }
 
@@ -76,6 +79,11 @@ impl Fields for EventFields {
 }
 
 impl EventFields {
+    /// So many attributes at most.
+    pub(super) fn new(most: usize) -> Self {
+        Self { message: None, error: None, target: None, attributes: Vec::new(), dropped: 0, most }
+    }
+
     /// The event as a log record.
     pub(super) fn record(
         &self,
@@ -96,35 +104,35 @@ impl EventFields {
     }
 
     /// Adds the event to the span it happened in.
-    pub(super) fn add_to(self, span: &mut Span, metadata: &Metadata<'static>, time: SystemTime) {
+    pub(super) fn add_to(self, span: &mut Span, metadata: &Metadata<'static>, time: SystemTime, most: usize) {
         if *metadata.level() == Level::ERROR {
             let cause = self.error.as_ref().or(self.message.as_ref()).cloned().unwrap_or_default();
             span.fail(cause.into());
         }
         let (mut attributes, mut dropped) = self.attributes();
-        set(&mut attributes, &mut dropped, "level", metadata.level().as_str().into());
+        set(&mut attributes, &mut dropped, self.most, "level", metadata.level().as_str().into());
         let name = match (self.message, self.error) {
             (Some(message), _) => message.into(),
             (None, Some(_)) => "exception".into(),
             (None, None) => metadata.name().into(),
         };
-        span.add_event(Event { name, time, attributes, dropped_attributes: dropped });
+        span.add_event(Event { name, time, attributes, dropped_attributes: dropped }, most);
     }
 
     fn attributes(&self) -> (Attributes, u32) {
         let (mut attributes, mut dropped) = (self.attributes.clone(), self.dropped);
         if let Some(error) = &self.error {
-            set(&mut attributes, &mut dropped, EXCEPTION, error.clone().into());
+            set(&mut attributes, &mut dropped, self.most, EXCEPTION, error.clone().into());
         }
         (attributes, dropped)
     }
 }
 
 /// Sets an attribute, in place of an older value of its name.
-fn set(attributes: &mut Attributes, dropped: &mut u32, name: &'static str, value: Value) {
+fn set(attributes: &mut Attributes, dropped: &mut u32, most: usize, name: &'static str, value: Value) {
     match attributes.iter().position(|(known, _)| known == name) {
         Some(at) => attributes[at].1 = value,
-        None if attributes.len() < LIMIT => attributes.push((name.into(), value)),
+        None if attributes.len() < most => attributes.push((name.into(), value)),
         None => *dropped += 1,
     }
 }

@@ -1,26 +1,33 @@
 use super::*;
-use crate::queue::Limits;
+use crate::queue::Bounds;
 use crate::{SpanKind, Value};
 use tracing_subscriber::layer::SubscriberExt as _;
 
+/// The default of all counts.
+const LIMIT: usize = 128;
+
 struct Setup {
-    spans: Arc<Queue<Span>>,
+    spans: Arc<Queue<Finished>>,
     logs: Arc<Queue<Record>>,
 }
 
 /// Runs `work` under a sampled or unsampled context with the layer in place.
 fn run(sampled: bool, work: impl FnOnce(TraceContext)) -> (Vec<Span>, Vec<Record>) {
-    let limits = Limits { items: 1000, bytes: 1 << 20, batch: 1000 };
+    let limits = Bounds { items: 1000, bytes: 1 << 20, batch: 1000 };
     let Setup { spans, logs } =
         Setup { spans: Arc::new(Queue::new(limits)), logs: Arc::new(Queue::new(limits)) };
-    let layer = Layer::new(Some(spans.clone()), Some(logs.clone()));
+    let layer = Layer::new(Some(spans.clone()), Some(logs.clone()), Limits::default());
     let subscriber = tracing_subscriber::registry().with(prodkit_trace::Layer::new()).with(layer);
     let context = TraceContext::root(sampled);
     tracing::subscriber::with_default(subscriber, || {
         let _scope = context.enter();
         work(context);
     });
-    (spans.take(), logs.take())
+    let whole = |finished| match finished {
+        Finished::Whole(span) => *span,
+        Finished::Encoded(_) => panic!("the layer hands over whole spans"),
+    };
+    (spans.take().into_iter().map(whole).collect(), logs.take())
 }
 
 fn attribute<'a>(attributes: &'a Attributes, name: &str) -> Option<&'a Value> {
@@ -128,7 +135,10 @@ fn links_and_bounds() {
     });
     let [effect, cause] = &spans[..] else { panic!("{spans:?}") };
     assert_eq!((effect.events.len(), effect.dropped_events), (LIMIT, 5));
-    assert_eq!((effect.links.len(), effect.dropped_links, effect.links[0]), (LIMIT, 5, cause.context));
+    assert_eq!(
+        (effect.links.len(), effect.dropped_links, effect.links[0].context),
+        (LIMIT, 5, cause.context)
+    );
 }
 
 #[test]

@@ -8,7 +8,7 @@ impl Weigh for usize {
 }
 
 fn queue(items: usize, bytes: usize, batch: usize) -> Queue<usize> {
-    Queue::new(Limits { items, bytes, batch })
+    Queue::new(Bounds { items, bytes, batch })
 }
 
 #[track_caller]

@@ -2,7 +2,7 @@
 //! [SDK](https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/) and
 //! [exporter](https://opentelemetry.io/docs/specs/otel/protocol/exporter/) specifications.
 
-use super::{Batch, Headers, Protocol, Settings, Signal};
+use super::{Batch, Compression, Exporter, Headers, Limits, Protocol, Settings, Signal};
 use std::fmt;
 use std::time::Duration;
 
@@ -32,31 +32,39 @@ impl fmt::Display for Warning {
     }
 }
 
-/// Part of the specification and fixed here to one value, if any: whoever sets another is told, instead of left
-/// wondering.
-const FIXED: &[(&str, Option<&str>)] = &[
-    ("OTEL_ATTRIBUTE_COUNT_LIMIT", Some("128")),
-    ("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", None),
-    ("OTEL_CONFIG_FILE", None),
-    ("OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", Some("128")),
-    ("OTEL_EXPORTER_OTLP_CERTIFICATE", None),
-    ("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", None),
-    ("OTEL_EXPORTER_OTLP_CLIENT_KEY", None),
-    ("OTEL_EXPORTER_OTLP_COMPRESSION", Some("none")),
-    ("OTEL_EXPORTER_OTLP_INSECURE", Some("true")),
-    ("OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION", Some("explicit_bucket_histogram")),
-    ("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", Some("cumulative")),
-    ("OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", None),
-    ("OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT", Some("128")),
-    ("OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT", None),
-    ("OTEL_METRICS_EXEMPLAR_FILTER", Some("trace_based")),
-    ("OTEL_METRIC_EXPORT_TIMEOUT", None),
-    ("OTEL_PROPAGATORS", Some("tracecontext")),
-    ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", Some("128")),
-    ("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", None),
-    ("OTEL_SPAN_EVENT_COUNT_LIMIT", Some("128")),
-    ("OTEL_SPAN_LINK_COUNT_LIMIT", Some("128")),
+/// Part of the specification and not done here, but for one value, if any, that says what is done anyway: whoever sets
+/// another is told why, instead of left wondering.
+const REFUSED: &[(&str, Option<&str>, &str)] = &[
+    ("OTEL_CONFIG_FILE", None, "there is no declarative configuration; the settings of prodkit are the file"),
+    ("OTEL_ENTITIES", None, "entities are not supported; OTEL_RESOURCE_ATTRIBUTES is"),
+    ("OTEL_EXPERIMENTAL_CONFIG_FILE", None, "there is no declarative configuration"),
+    ("OTEL_EXPORTER_OTLP_CERTIFICATE", None, "TLS is not supported yet"),
+    ("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", None, "TLS is not supported yet"),
+    ("OTEL_EXPORTER_OTLP_CLIENT_KEY", None, "TLS is not supported yet"),
+    ("OTEL_EXPORTER_OTLP_INSECURE", Some("true"), "an endpoint without a scheme is spoken to in plain text"),
+    (
+        "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
+        Some("explicit_bucket_histogram"),
+        "exponential histograms are not supported yet",
+    ),
+    (
+        "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE",
+        Some("cumulative"),
+        "only cumulative metrics are supported yet",
+    ),
+    ("OTEL_EXPORTER_PROMETHEUS_HOST", None, "the setting admin.host says where /metrics is"),
+    ("OTEL_EXPORTER_PROMETHEUS_PORT", None, "the setting admin.port says where /metrics is"),
+    ("OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS", None, "the methods of RFC 9110 and PATCH are known"),
+    ("OTEL_LOG_LEVEL", None, "exporting is logged like everything else; the setting log.level has targets"),
+    ("OTEL_METRICS_EXEMPLAR_FILTER", Some("trace_based"), "exemplars are those of sampled traces"),
+    ("OTEL_SEMCONV_STABILITY_OPT_IN", Some("http"), "the stable conventions are what there is"),
+    ("OTEL_EXPORTER_JAEGER_ENDPOINT", None, "Jaeger takes OTLP"),
+    ("OTEL_EXPORTER_ZIPKIN_ENDPOINT", None, "the collector translates to Zipkin"),
 ];
+
+/// Exports go to the collector directly: what a proxy for web traffic does with them is anybody's guess.
+const PROXIES: &[&str] =
+    &["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
 
 impl Settings {
     /// Lays the environment over `base`: what a variable says wins, what none says stays.
@@ -93,6 +101,9 @@ impl Settings {
         env.set(opentelemetry_otlp::OTEL_EXPORTER_OTLP_TIMEOUT, positive_millis, |value| {
             self.timeout = value;
         });
+        env.set(opentelemetry_otlp::OTEL_EXPORTER_OTLP_COMPRESSION, compression, |value| {
+            self.compression = value;
+        });
 
         self.traces.read("TRACES", env);
         self.metrics.read("METRICS", env);
@@ -100,6 +111,10 @@ impl Settings {
         self.traces.batch.read("OTEL_BSP", env);
         self.logs.batch.read("OTEL_BLRP", env);
         env.set("OTEL_METRIC_EXPORT_INTERVAL", positive_millis, |value| self.metric_interval = value);
+        env.set("OTEL_METRIC_EXPORT_TIMEOUT", positive_millis, |value| {
+            self.metrics.batch.timeout = Some(value)
+        });
+        self.limits.read(env);
         self.sampling.read(env);
 
         env.set("OTEL_SDK_DISABLED", boolean, |disabled| {
@@ -109,12 +124,47 @@ impl Settings {
                 }
             }
         });
-        for (name, fixed) in FIXED {
-            let check = |text: &str| match fixed {
-                Some(fixed) if text.eq_ignore_ascii_case(fixed) => Ok(()),
-                _ => Err("it is not supported"),
+        for (name, done, reason) in REFUSED {
+            let check = |text: &str| match done {
+                Some(done) if text.eq_ignore_ascii_case(done) => Ok(()),
+                _ => Err(*reason),
             };
             env.set(name, check, |()| {});
+        }
+        for name in PROXIES.iter().filter(|_| self.is_on()) {
+            env.set(name, |_| Err("exports go to the collector directly, without a proxy"), |()| {});
+        }
+    }
+}
+
+impl Limits {
+    fn read(&mut self, env: &mut Env<impl Fn(&str) -> Option<String>>) {
+        env.set("OTEL_ATTRIBUTE_COUNT_LIMIT", limit, |value| {
+            for count in [
+                &mut self.attributes,
+                &mut self.event_attributes,
+                &mut self.link_attributes,
+                &mut self.log_attributes,
+            ] {
+                *count = value;
+            }
+        });
+        env.set("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", limit, |value| {
+            (self.value_length, self.log_value_length) = (Some(value), Some(value));
+        });
+        env.set("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", limit, |value| self.value_length = Some(value));
+        env.set("OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT", limit, |value| {
+            self.log_value_length = Some(value);
+        });
+        for (name, count) in [
+            ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", &mut self.attributes),
+            ("OTEL_SPAN_EVENT_COUNT_LIMIT", &mut self.events),
+            ("OTEL_SPAN_LINK_COUNT_LIMIT", &mut self.links),
+            ("OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", &mut self.event_attributes),
+            ("OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", &mut self.link_attributes),
+            ("OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT", &mut self.log_attributes),
+        ] {
+            env.set(name, limit, |value| *count = value);
         }
     }
 }
@@ -129,7 +179,21 @@ impl Signal {
         env.set(&of("PROTOCOL"), protocol, |value| self.protocol = Some(value));
         env.set(&of("HEADERS"), headers, |value| self.headers = Some(value));
         env.set(&of("TIMEOUT"), positive_millis, |value| self.timeout = Some(value));
-        env.set(&format!("OTEL_{name}_EXPORTER"), exporter, |value| self.enabled = value);
+        env.set(&of("COMPRESSION"), compression, |value| self.compression = Some(value));
+        for option in ["CERTIFICATE", "CLIENT_CERTIFICATE", "CLIENT_KEY"] {
+            env.set(&of(option), |_| Err("TLS is not supported yet"), |()| {});
+        }
+        let plain = |text: &str| boolean(text).and_then(|plain| plain.then_some(()).ok_or(PLAIN));
+        env.set(&of("INSECURE"), plain, |()| {});
+        let known = |text: &str| match text.to_ascii_lowercase().as_str() {
+            // there for the asking, without being sent
+            "prometheus" if name == "METRICS" => Ok(None),
+            text => exporter(text),
+        };
+        env.set(&format!("OTEL_{name}_EXPORTER"), known, |exporter| {
+            self.enabled = exporter.is_some();
+            self.exporter = exporter.unwrap_or_default();
+        });
     }
 }
 
@@ -162,6 +226,7 @@ impl crate::Sampling {
                 "always_on" => 1.0,
                 "always_off" => 0.0,
                 "traceidratio" => argument.unwrap_or(1.0),
+                "jaeger_remote" | "xray" => return Err("samplers that ask a server are not supported"),
                 _ => return Err("it is not a sampler known here"),
             };
             Ok(Self { ratio, parent_based })
@@ -207,8 +272,8 @@ fn protocol(text: &str) -> Result<Protocol, &'static str> {
     match text.to_ascii_lowercase().as_str() {
         "grpc" => Ok(Protocol::Grpc),
         "http/protobuf" => Ok(Protocol::HttpProtobuf),
-        "http/json" => Err("http/json is not supported"),
-        _ => Err("it is neither grpc nor http/protobuf"),
+        "http/json" => Ok(Protocol::HttpJson),
+        _ => Err("it is none of grpc, http/protobuf and http/json"),
     }
 }
 
@@ -216,13 +281,26 @@ fn headers(text: &str) -> Result<Headers, &'static str> {
     Headers::parse(text).map_err(|_| "it is not a list of key=value pairs with percent-encoded values")
 }
 
-fn exporter(text: &str) -> Result<bool, &'static str> {
-    match text.to_ascii_lowercase().as_str() {
-        "otlp" => Ok(true),
-        "none" => Ok(false),
-        _ => Err("the exporters known here are otlp and none"),
+/// `None` is none.
+fn exporter(text: &str) -> Result<Option<Exporter>, &'static str> {
+    match text {
+        "otlp" => Ok(Some(Exporter::Otlp)),
+        "console" | "otlp/stdout" => Ok(Some(Exporter::Console)),
+        "none" => Ok(None),
+        list if list.contains(',') => Err("a signal has one exporter"),
+        _ => Err("the exporters known here are otlp, console and none, and prometheus for metrics"),
     }
 }
+
+fn compression(text: &str) -> Result<Compression, &'static str> {
+    match text.to_ascii_lowercase().as_str() {
+        "gzip" => Ok(Compression::Gzip),
+        "none" => Ok(Compression::None),
+        _ => Err("it is neither gzip nor none"),
+    }
+}
+
+const PLAIN: &str = "an endpoint without a scheme is spoken to in plain text";
 
 /// The specification's boolean: everything but `true` is false, and worth a warning unless it says so.
 fn boolean(text: &str) -> Result<bool, &'static str> {
@@ -239,6 +317,11 @@ fn millis(text: &str) -> Result<Duration, &'static str> {
 
 fn positive_millis(text: &str) -> Result<Duration, &'static str> {
     millis(text).and_then(|time| if time.is_zero() { Err("it must be more than 0") } else { Ok(time) })
+}
+
+/// As many as that, or none at all.
+fn limit(text: &str) -> Result<usize, &'static str> {
+    text.parse().map_err(|_| "it is not a count")
 }
 
 fn count(text: &str) -> Result<usize, &'static str> {

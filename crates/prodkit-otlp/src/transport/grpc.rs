@@ -1,15 +1,15 @@
 //! OTLP/gRPC, over one tonic channel that connects when first used.
 
-use super::{Attempt, MAX_ANSWER, Why, user_agent};
-use crate::settings::Headers;
-use crate::signal::Kind;
+use super::connect::connector;
+use super::{Attempt, How, MAX_ANSWER, Why, user_agent};
+use crate::settings::Compression;
 use bytes::{Buf, BufMut, Bytes};
 use http::Uri;
 use http::uri::PathAndQuery;
 use prost::Message;
 use std::time::Duration;
 use tonic::client::Grpc;
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::metadata::MetadataMap;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status};
@@ -19,17 +19,20 @@ pub(crate) struct Transport {
     channel: Channel,
     method: PathAndQuery,
     metadata: MetadataMap,
+    is_gzip: bool,
     timeout: Duration,
 }
 
 impl Transport {
-    pub(crate) fn new(uri: Uri, kind: Kind, headers: &Headers, timeout: Duration) -> Self {
+    pub(crate) fn new(uri: Uri, how: &How<'_>) -> Self {
+        let How { kind, headers, compression, timeout } = *how;
         let endpoint = Endpoint::from(uri).connect_timeout(timeout).tcp_nodelay(true);
         let endpoint = endpoint.clone().user_agent(user_agent()).unwrap_or(endpoint);
         Self {
-            channel: endpoint.connect_lazy(),
+            channel: endpoint.connect_with_connector_lazy(connector(timeout)),
             method: PathAndQuery::from_static(kind.method()),
             metadata: MetadataMap::from_headers(headers.map().clone()),
+            is_gzip: compression == Compression::Gzip,
             timeout,
         }
     }
@@ -41,6 +44,9 @@ impl Transport {
 
     async fn exchange(&self, body: Bytes) -> Attempt {
         let mut client = Grpc::new(self.channel.clone()).max_decoding_message_size(MAX_ANSWER);
+        if self.is_gzip {
+            client = client.send_compressed(CompressionEncoding::Gzip);
+        }
         if client.ready().await.is_err() {
             return Attempt::Again { why: Why::Unreachable, after: None };
         }

@@ -1,37 +1,54 @@
 //! OTLP/HTTP with binary protobuf, over one pooled hyper client.
 
-use super::{Attempt, MAX_ANSWER, Why, user_agent};
-use crate::settings::Headers;
+use super::connect::{Connector, connector};
+use super::{Attempt, How, MAX_ANSWER, Why, json, user_agent};
+use crate::Protocol;
+use crate::endpoint::Target;
+use crate::settings::Compression;
+use crate::signal::Kind;
 use bytes::Bytes;
+use flate2::write::GzEncoder;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
-use hyper_util::client::legacy::{Client, connect::HttpConnector};
+use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use std::io::Write as _;
 use std::time::{Duration, SystemTime};
 
 #[derive(Debug)]
 pub(crate) struct Transport {
-    client: Client<HttpConnector, Full<Bytes>>,
+    client: Client<Connector, Full<Bytes>>,
     uri: Uri,
+    kind: Kind,
+    is_json: bool,
+    is_gzip: bool,
     headers: HeaderMap,
     timeout: Duration,
 }
 
 impl Transport {
-    pub(crate) fn new(uri: Uri, headers: &Headers, timeout: Duration) -> Self {
-        let mut connector = HttpConnector::new();
-        connector.set_connect_timeout(Some(timeout));
-        connector.set_nodelay(true);
+    pub(crate) fn new(target: Target, how: &How<'_>) -> Self {
+        let How { kind, headers, compression, timeout } = *how;
+        let (is_json, is_gzip) = (target.protocol == Protocol::HttpJson, compression == Compression::Gzip);
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(Duration::from_secs(60))
             .pool_max_idle_per_host(1)
-            .build(connector);
+            .build(connector(timeout));
         let mut headers = headers.map().clone();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
+        let content = if is_json { "application/json" } else { "application/x-protobuf" };
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content));
+        if is_gzip {
+            headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
         headers.entry(header::USER_AGENT).or_insert_with(user_agent);
-        Self { client, uri, headers, timeout }
+        Self { client, uri: target.uri, kind, is_json, is_gzip, headers, timeout }
+    }
+
+    pub(crate) fn prepare(&self, body: Vec<u8>) -> Bytes {
+        let body = if self.is_json { json::request(self.kind, &body) } else { body };
+        if self.is_gzip { gzip(&body) } else { body }.into()
     }
 
     pub(crate) async fn send(&self, body: Bytes) -> Attempt {
@@ -45,11 +62,22 @@ impl Transport {
         *request.uri_mut() = self.uri.clone();
         *request.headers_mut() = self.headers.clone();
         match self.client.request(request).await {
-            Ok(response) => self::answer(response).await,
+            Ok(response) => match self::answer(response).await {
+                Attempt::Accepted(answer) if self.is_json => Attempt::Accepted(json::response(&answer)),
+                attempt => attempt,
+            },
             Err(error) if error.is_connect() => Attempt::Again { why: Why::Unreachable, after: None },
             Err(_) => Attempt::Again { why: Why::Broken, after: None },
         }
     }
+}
+
+/// At the level that costs least: the network is near.
+fn gzip(body: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 4), flate2::Compression::fast());
+    // a vector takes whatever is written
+    let _ = encoder.write_all(body);
+    encoder.finish().unwrap_or_default()
 }
 
 /// What the answer means, by the specification's "OTLP/HTTP Response" and "Failures".

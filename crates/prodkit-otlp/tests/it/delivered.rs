@@ -55,7 +55,7 @@ async fn a_finished_span_arrives_complete() {
     let mut event = Event::new("retry", span.start + Duration::from_millis(1));
     event.attributes.push(("n".into(), 2.into()));
     span.events.push(event);
-    span.links.push(TraceContext::new(id, parent, TraceFlags::from_u8(0)));
+    span.links.push(TraceContext::new(id, parent, TraceFlags::from_u8(0)).into());
     span.status = Status::error("no stock");
 
     let collector = export(|_| {}, |otlp| otlp.spans().push(span)).await;

@@ -15,6 +15,7 @@ mod lines;
 mod otel;
 mod retry;
 mod shutdown;
+mod wire;
 
 use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value};
 use prodkit_otlp::{Resource, Settings, Span};

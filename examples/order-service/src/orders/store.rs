@@ -155,9 +155,23 @@ impl Store {
         self.list("ORDER BY id DESC LIMIT ?", limit).await
     }
 
+    /// One order. The span says what the semantic conventions for databases have it say.
+    #[tracing::instrument(
+        name = "fetchOrderFromDB",
+        skip_all,
+        fields(
+            otel.kind = "client",
+            otel.status_code = tracing::field::Empty,
+            db.system.name = "sqlite",
+            db.operation.name = "SELECT",
+            db.collection.name = "orders",
+        )
+    )]
     pub(crate) async fn order(&self, id: &str) -> Result<Option<Order>, sqlx::Error> {
         let query = sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE id = ?"));
-        sqlx::query(query).bind(id).fetch_optional(&self.readers).await?.as_ref().map(order).transpose()
+        let row = sqlx::query(query).bind(id).fetch_optional(&self.readers).await;
+        let found = row.and_then(|row| row.as_ref().map(order).transpose());
+        found.inspect_err(|_| drop(tracing::Span::current().record("otel.status_code", "error")))
     }
 
     /// Whether the books answer.

@@ -9,5 +9,6 @@ mod database;
 mod idempotency;
 mod orders;
 mod reload;
+mod spans;
 mod stopping;
 mod support;

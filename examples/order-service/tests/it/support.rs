@@ -53,11 +53,25 @@ impl Service {
 
     /// As [`start_in`](Self::start_in), with other arguments in front.
     pub(crate) fn start_with(folder: &Path, arguments: &[&str], settings: &[&str]) -> Self {
+        Self::start_in_env(folder, arguments, settings, &[])
+    }
+
+    /// As [`start_with`](Self::start_with), with these variables.
+    pub(crate) fn start_in_env(
+        folder: &Path,
+        arguments: &[&str],
+        settings: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Self {
         let mut arguments = arguments.to_vec();
         arguments.extend(["--set", "server.host=127.0.0.1", "--set", "server.port=0"]);
         arguments.extend(["--set", "admin.host=127.0.0.1", "--set", "admin.port=0"]);
         settings.iter().for_each(|setting| arguments.extend(["--set", setting]));
-        let mut child = binary(folder, &arguments).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = binary(folder, &arguments)
+            .envs(variables.iter().copied())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         let (send, lines) = channel();
         thread::spawn(move || {
@@ -107,6 +121,11 @@ impl Service {
         }
         assert!(Instant::now() < until, "the process does not end; it said {:#?}", self.seen);
         self.child.wait().unwrap()
+    }
+
+    /// Every line that was read.
+    pub(crate) fn all(&self) -> &[Value] {
+        &self.seen
     }
 
     pub(crate) fn seen(&self, message: &str) -> Vec<&Value> {

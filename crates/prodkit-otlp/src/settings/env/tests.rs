@@ -28,6 +28,9 @@ fn each_variable_takes_effect() {
     sets("OTEL_EXPORTER_OTLP_ENDPOINT", " http://c:1 ", |s| s.endpoint = Some("http://c:1".into()));
     sets("OTEL_EXPORTER_OTLP_PROTOCOL", "GRPC", |s| s.protocol = Some(Protocol::Grpc));
     sets("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf", |s| s.protocol = Some(Protocol::HttpProtobuf));
+    sets("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json", |s| s.protocol = Some(Protocol::HttpJson));
+    sets("OTEL_EXPORTER_OTLP_COMPRESSION", "GZIP", |s| s.compression = Compression::Gzip);
+    sets("OTEL_METRIC_EXPORT_TIMEOUT", "250", |s| s.metrics.batch.timeout = Some(250 * MS));
     sets("OTEL_EXPORTER_OTLP_TIMEOUT", "250", |s| s.timeout = 250 * MS);
     sets("OTEL_EXPORTER_OTLP_HEADERS", "a=b", |s| s.headers = Headers::parse("a=b").unwrap());
     sets("OTEL_SDK_DISABLED", "True", |s| (s.traces.enabled, s.metrics.enabled) = (false, false));
@@ -44,6 +47,7 @@ fn each_variable_takes_effect() {
             pick(s).enabled = true;
         });
         sets(&of("PROTOCOL"), "grpc", |s| pick(s).protocol = Some(Protocol::Grpc));
+        sets(&of("COMPRESSION"), "none", |s| pick(s).compression = Some(Compression::None));
         sets(&of("TIMEOUT"), "1", |s| pick(s).timeout = Some(MS));
         sets(&of("HEADERS"), "a=b", |s| pick(s).headers = Some(Headers::parse("a=b").unwrap()));
     }
@@ -98,7 +102,7 @@ fn empty_is_unset_and_nonsense_is_ignored_with_a_warning() {
     );
     for (name, value) in [
         ("OTEL_SDK_DISABLED", "yes"),
-        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/xml"),
         ("OTEL_EXPORTER_OTLP_TIMEOUT", "10s"),
         ("OTEL_EXPORTER_OTLP_TIMEOUT", "0"),
         ("OTEL_EXPORTER_OTLP_TIMEOUT", "-1"),
@@ -108,9 +112,16 @@ fn empty_is_unset_and_nonsense_is_ignored_with_a_warning() {
         ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "4096"),
         ("OTEL_METRIC_EXPORT_INTERVAL", "99999999999999999999"),
         ("OTEL_TRACES_SAMPLER", "sometimes"),
-        ("OTEL_PROPAGATORS", "b3"),
-        ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"),
-        ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/ca.pem"),
+        ("OTEL_TRACES_SAMPLER", "xray"),
+        ("OTEL_TRACES_EXPORTER", "otlp,console"),
+        ("OTEL_TRACES_EXPORTER", "prometheus"),
+        ("OTEL_EXPORTER_OTLP_COMPRESSION", "zstd"),
+        ("OTEL_SPAN_EVENT_COUNT_LIMIT", "-1"),
+        ("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "delta"),
+        ("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "lowmemory"),
+        ("OTEL_METRICS_EXEMPLAR_FILTER", "always_on"),
+        ("OTEL_EXPORTER_OTLP_INSECURE", "false"),
+        ("OTEL_EXPORTER_OTLP_LOGS_INSECURE", "false"),
     ] {
         ignored(name, value);
     }
@@ -118,11 +129,79 @@ fn empty_is_unset_and_nonsense_is_ignored_with_a_warning() {
 
 #[test]
 fn asking_for_what_is_done_anyway_is_no_trouble() {
-    for (name, fixed) in FIXED {
-        if let Some(fixed) = fixed {
-            assert_eq!(read(&[(*name, *fixed)]), (Settings::default(), vec![]), "{name}");
+    for (name, done, _) in REFUSED {
+        if let Some(done) = done {
+            assert_eq!(read(&[(*name, *done)]), (Settings::default(), vec![]), "{name}");
         }
     }
+}
+
+#[test]
+fn what_is_refused_says_why() {
+    for (name, _, reason) in REFUSED {
+        let (settings, warnings) =
+            Settings::from_env(Settings::default(), |asked| (asked == *name).then(|| "something".to_owned()));
+        assert_eq!(settings, Settings::default(), "{name}");
+        assert_eq!(
+            warnings.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            [format!("{name} is ignored: {reason}")]
+        );
+    }
+    for name in ["CERTIFICATE", "CLIENT_CERTIFICATE", "CLIENT_KEY"] {
+        ignored(&format!("OTEL_EXPORTER_OTLP_METRICS_{name}"), "/x.pem");
+    }
+}
+
+#[test]
+fn a_proxy_is_refused_with_a_word_where_anything_is_exported() {
+    assert_eq!(read(&[("HTTP_PROXY", "http://proxy:3128")]).1, Vec::<String>::new());
+    for name in PROXIES {
+        let (_, warnings) = read(&[(name, "http://proxy:3128"), ("OTEL_EXPORTER_OTLP_ENDPOINT", "c:4318")]);
+        assert_eq!(warnings, [*name]);
+    }
+}
+
+#[test]
+fn limits() {
+    let read = |variables: &[(&str, &str)]| read(variables).0.limits;
+    let default = Limits::default();
+    let general = [("OTEL_ATTRIBUTE_COUNT_LIMIT", "7"), ("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "9")];
+    let all = Limits {
+        attributes: 7,
+        value_length: Some(9),
+        event_attributes: 7,
+        link_attributes: 7,
+        log_attributes: 7,
+        log_value_length: Some(9),
+        ..default
+    };
+    assert_eq!(read(&general), all);
+    // those of one kind win, whatever the order
+    for (name, expected) in [
+        ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", Limits { attributes: 3, ..all }),
+        ("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", Limits { value_length: Some(3), ..all }),
+        ("OTEL_SPAN_EVENT_COUNT_LIMIT", Limits { events: 3, ..all }),
+        ("OTEL_SPAN_LINK_COUNT_LIMIT", Limits { links: 3, ..all }),
+        ("OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", Limits { event_attributes: 3, ..all }),
+        ("OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", Limits { link_attributes: 3, ..all }),
+        ("OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT", Limits { log_attributes: 3, ..all }),
+        ("OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT", Limits { log_value_length: Some(3), ..all }),
+    ] {
+        assert_eq!(read(&[&[(name, "3")], &general[..]].concat()), expected, "{name}");
+    }
+    assert_eq!(read(&[("OTEL_SPAN_LINK_COUNT_LIMIT", "0")]).links, 0, "none at all");
+}
+
+#[test]
+fn exporters() {
+    let exporter = |name: &str, value: &str| read(&[(name, value)]).0;
+    for console in ["console", "Console", "otlp/stdout"] {
+        let settings = exporter("OTEL_LOGS_EXPORTER", console);
+        assert_eq!((settings.logs.enabled, settings.logs.exporter), (true, Exporter::Console));
+        assert!(settings.is_on(), "it needs no endpoint");
+    }
+    let settings = exporter("OTEL_METRICS_EXPORTER", "prometheus");
+    assert!(!settings.metrics.enabled && settings.traces.enabled);
 }
 
 #[test]
