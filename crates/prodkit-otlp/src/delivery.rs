@@ -162,7 +162,7 @@ impl Delivery {
 ///
 /// The three response messages are the same on the wire: a `partial_success` in field 1, in which field 1 is the count
 /// and field 2 the message. What cannot be read came with a status of success, and is taken for one.
-fn partial_success(answer: &[u8], n: u64) -> (u64, String) {
+pub(crate) fn partial_success(answer: &[u8], n: u64) -> (u64, String) {
     let Ok(ExportTraceServiceResponse { partial_success: Some(partial) }) = Message::decode(answer) else {
         return (0, String::new());
     };

@@ -74,6 +74,7 @@
 mod baggage;
 mod books;
 mod delivery;
+mod doctor;
 mod encode;
 mod end;
 mod endpoint;
@@ -96,6 +97,7 @@ mod transport;
 mod wire;
 mod writer;
 
+pub use doctor::{Finding, examine};
 pub use error::Error;
 pub use layer::Layer;
 pub use otlp::{Otlp, start};

@@ -73,7 +73,7 @@ impl Settings {
 }
 
 /// Where each signal goes, if anywhere.
-fn targets(settings: &Settings) -> Result<[Option<Destination>; 3], ErrorKind> {
+pub(crate) fn targets(settings: &Settings) -> Result<[Option<Destination>; 3], ErrorKind> {
     let target = |kind, signal: &Signal| {
         if signal.enabled { Destination::of(settings, kind, signal) } else { Ok(None) }
     };

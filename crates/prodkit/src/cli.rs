@@ -79,8 +79,19 @@ pub(crate) enum Command {
         #[command(subcommand)]
         what: Config,
     },
+    /// Look at where telemetry goes
+    Otel {
+        #[command(subcommand)]
+        what: Otel,
+    },
     /// Print name, version, commit and build time
     Version,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Subcommand)]
+pub(crate) enum Otel {
+    /// Connect to the collector, send one of each that is exported, and print what it answers: exit 0 when all is taken
+    Doctor,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Subcommand)]
@@ -195,7 +206,8 @@ mod tests {
 
     #[test]
     fn nonsense_is_a_usage_error_and_help_is_not() {
-        for line in ["--nonsense", "health maybe", "config", "version extra"] {
+        assert_eq!(parse("otel doctor").unwrap().1, Command::Otel { what: Otel::Doctor });
+        for line in ["--nonsense", "health maybe", "config", "otel", "version extra"] {
             assert_eq!(parse(line).unwrap_err(), Exit::Usage, "{line}");
         }
         assert_eq!(parse("--help").unwrap_err(), Exit::Clean);

@@ -10,7 +10,7 @@ use std::time::Duration;
 use prodkit_config::Errors;
 use serde::de::DeserializeOwned;
 
-use crate::cli::{Cli, Command, Config, Probe, Sources};
+use crate::cli::{Cli, Command, Config, Otel, Probe, Sources};
 use crate::environment::Environment;
 use crate::error::{StartError, chain};
 use crate::exit::Exit;
@@ -165,6 +165,7 @@ impl Host {
                 }
             }
             Command::Health { probe } => self.health(&loaded.settings, probe),
+            Command::Otel { what: Otel::Doctor } => self.doctor(&loaded.settings, &environment),
             Command::Version => self.version(&loaded.settings),
         }
     }
@@ -201,6 +202,29 @@ impl Host {
             extra("commit", commit),
             extra("built", time)
         ))
+    }
+
+    /// Asks the collector.
+    fn doctor(&self, settings: &Settings, environment: &Environment) -> Exit {
+        let identity = Identity::new(self.build, &settings.service, std::env::current_exe().ok().as_deref());
+        let mut warnings = Vec::new();
+        let findings = otlp::examine(settings, &identity, environment, &mut warnings);
+        for warning in &warnings {
+            self.complain(format_args!("warning: {warning}"));
+        }
+        match findings {
+            Err(error) => self.fail(&error),
+            Ok(findings) if findings.is_empty() => {
+                self.complain("nothing is exported: set otlp.endpoint or OTEL_EXPORTER_OTLP_ENDPOINT");
+                Exit::App
+            }
+            Ok(findings) => {
+                let all_good = findings.iter().all(|(_, is_good)| *is_good);
+                let said: Vec<_> = findings.into_iter().map(|(finding, _)| finding).collect();
+                let printed = self.print(said.join("\n"));
+                if all_good { printed } else { Exit::App }
+            }
+        }
     }
 
     /// Asks the running service. Blocking and without a runtime: a probe that execs this has a millisecond's worth of

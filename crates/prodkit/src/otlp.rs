@@ -31,8 +31,19 @@ pub(crate) fn check(settings: &Settings, environment: &Environment) -> Result<()
     refuse(settings, environment, &mut Vec::new())
 }
 
+/// What a doctor would say: each finding as text, and whether it is good.
+#[cfg(not(feature = "otlp"))]
+pub(crate) fn examine(
+    settings: &Settings,
+    _: &crate::identity::Identity,
+    environment: &Environment,
+    warnings: &mut Vec<String>,
+) -> Result<Vec<(String, bool)>, StartError> {
+    refuse(settings, environment, warnings).map(|()| Vec::new())
+}
+
 #[cfg(feature = "otlp")]
-pub(crate) use enabled::{Keep, check, ratio_moves, server_span, start};
+pub(crate) use enabled::{Keep, check, examine, ratio_moves, server_span, start};
 
 #[cfg(feature = "otlp")]
 mod enabled {
@@ -98,6 +109,22 @@ mod enabled {
             return Ok(());
         }
         exporting.check().map_err(|error| StartError::setting("otlp", error))
+    }
+
+    /// What a doctor says of the collector of each signal: as text, and whether it is good.
+    pub(crate) fn examine(
+        settings: &Settings,
+        identity: &Identity,
+        environment: &Environment,
+        warnings: &mut Vec<String>,
+    ) -> Result<Vec<(String, bool)>, StartError> {
+        let (exporting, unusable) = with_variables(exporting(settings)?, settings, environment)?;
+        let (resource, more) = Resource::detect(|name| environment.get(name).map(str::to_owned));
+        warnings.extend(unusable.iter().chain(&more).map(ToString::to_string));
+        let resource = described(resource, identity, environment);
+        let findings = prodkit_otlp::examine(exporting, &resource);
+        let findings = findings.map_err(|error| StartError::setting("otlp", error))?;
+        Ok(findings.into_iter().map(|finding| (finding.to_string(), finding.is_good)).collect())
     }
 
     fn exporting(settings: &Settings) -> Result<prodkit_otlp::Settings, StartError> {

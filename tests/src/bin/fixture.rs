@@ -10,10 +10,14 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use metrics::counter;
+use opentelemetry::trace::{TraceContextExt as _, Tracer as _};
+use prodkit::otel::OpenTelemetrySpanExt as _;
 use prodkit::tasks::Backoff;
+use prodkit::trace::FutureExt as _;
 use prodkit::{App, BoxError, Context, Live};
 use serde::Deserialize;
 use tokio::sync::{Mutex, Semaphore, mpsc};
+use tracing::Instrument as _;
 
 #[derive(Deserialize)]
 #[serde(default)]
@@ -211,6 +215,7 @@ fn router(greeting: Live<String>, stage: Arc<Stage>) -> Router {
             }),
         )
         .route("/panic", get(async || -> () { panic!("the handler fell over") }))
+        .route("/spans", get(spans))
         // keeps one worker from any progress
         .route(
             "/block",
@@ -248,6 +253,51 @@ async fn check(State(stage): State<Arc<Stage>>, Path(result): Path<String>) -> S
         Ok(()) => StatusCode::ACCEPTED,
         Err(_) => StatusCode::GONE,
     }
+}
+
+/// Spans of user code, in every way there is to make one.
+#[expect(clippy::disallowed_methods, reason = "as user code does")]
+async fn spans() -> StatusCode {
+    let failed = deep(10).await.is_err();
+    let task = tokio::spawn(async { tracing::info_span!("task").in_scope(|| ()) }.in_current_trace());
+    let outer = tracing::info_span!("outer");
+    let blocking = tokio::task::spawn_blocking(move || {
+        outer.in_scope(|| tracing::info_span!("blocking").in_scope(|| ()));
+    });
+    opentelemetry::global::tracer("a-library").in_span("library", |_| {
+        tracing::info_span!("below the library").in_scope(|| ());
+    });
+    let told = tracing::info_span!("told");
+    if let Some(running) = prodkit::trace::current() {
+        let link = prodkit::otel::context(running).span().span_context().clone();
+        told.add_link_with_attributes(link, vec![opentelemetry::KeyValue::new("why", "batch")]);
+    }
+    told.set_attribute("n", 2);
+    drop(told);
+    match (task.await, blocking.await) {
+        (Ok(()), Ok(())) if failed => StatusCode::OK,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// So many spans in each other, each across an await; the last but one fails.
+fn deep(depth: u32) -> std::pin::Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send>> {
+    let span = tracing::info_span!("deep", otel.name = format!("deep-{depth}"), depth);
+    Box::pin(
+        async move {
+            tokio::task::yield_now().await;
+            if depth > 1 {
+                let below = deep(depth - 1).await;
+                if depth == 2 {
+                    tracing::error!(error = "no stock", "it failed");
+                }
+                return below;
+            }
+            tracing::warn!(depth = 0, "at the bottom");
+            Err("no stock".into())
+        }
+        .instrument(span),
+    )
 }
 
 async fn say(Path(length): Path<usize>) {
