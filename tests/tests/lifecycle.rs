@@ -8,6 +8,7 @@ use std::process::{Command, Output};
 
 use prodkit_e2e::http::{Connection, get};
 use prodkit_e2e::process::Service;
+use prodkit_fakes::{Behaviour, FakeCollector};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
@@ -155,6 +156,45 @@ fn exit_64_and_78() {
     assert_eq!(wrong.status.code(), Some(78));
     let errors = String::from_utf8(wrong.stderr).unwrap();
     assert!(errors.contains("server.port") && errors.contains("nothing"), "{errors}");
+}
+
+#[test]
+fn a_program_with_a_subscriber_of_its_own_is_told_so_and_does_not_start() {
+    let free = ["--set", "server.port=0", "--set", "admin.port=0"];
+    let mut command = Command::new(FIXTURE);
+    let run = command.args(free).env_clear().env("FIXTURE_SUBSCRIBER", "1").output().unwrap();
+    assert_eq!(run.status.code(), Some(1));
+    let errors = String::from_utf8(run.stderr).unwrap();
+    assert!(errors.contains("this program has a tracing subscriber of its own"), "{errors}");
+    assert!(errors.lines().count() == 1 && !errors.contains("panicked"), "{errors}");
+}
+
+#[test]
+fn a_doctor_asks_the_collector_and_says_by_its_exit_code_what_came_of_it() {
+    let collector = FakeCollector::start();
+    let doctor = |settings: &[&str]| {
+        let settings = settings.iter().flat_map(|setting| ["--set", setting]);
+        output(&["otel", "doctor"].into_iter().chain(settings).collect::<Vec<_>>())
+    };
+    let endpoint = format!("otlp.endpoint={}", collector.url());
+    let good = doctor(&[&endpoint, "otlp.logs=true", "service.name=patient"]);
+    let said = String::from_utf8(good.stdout).unwrap();
+    assert_eq!((good.status.code(), said.matches(": good").count()), (Some(0), 3), "{said}");
+    assert_eq!(collector.received().len(), 3);
+
+    collector.behave(Behaviour::status(401));
+    let bad = doctor(&[&endpoint]);
+    let said = String::from_utf8(bad.stdout).unwrap();
+    assert_eq!(bad.status.code(), Some(1));
+    assert!(
+        said.contains(": bad") && said.contains("HTTP status 401") && said.contains("otlp.headers"),
+        "{said}"
+    );
+
+    let off = doctor(&[]);
+    assert_eq!(off.status.code(), Some(1));
+    assert!(String::from_utf8(off.stderr).unwrap().contains("nothing is exported"));
+    assert_eq!(doctor(&["otlp.endpoint=ftp://x"]).status.code(), Some(78));
 }
 
 #[test]

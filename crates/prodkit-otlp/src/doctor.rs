@@ -10,7 +10,6 @@ use crate::otlp::targets;
 use crate::signal::Kind;
 use crate::transport::{Attempt, How, Transport, Why};
 use crate::{Error, Protocol, Resource, Settings, Signal, Span};
-use ::metrics::Recorder as _;
 use prodkit_trace::TraceContext;
 use prost::Message as _;
 use std::fmt;
@@ -75,8 +74,7 @@ fn body(kind: Kind, resource: &Resource, settings: &Settings) -> Vec<u8> {
         }
         Kind::Metrics => {
             let recorder = prodkit_metrics::Recorder::new(prodkit_metrics::Options::default());
-            let metadata = ::metrics::Metadata::new(module_path!(), ::metrics::Level::INFO, None);
-            recorder.register_gauge(&"otel_doctor".into(), &metadata).set(1.0);
+            recorder.gauge("otel_doctor", &[]).set(1.0);
             metrics::request(&proto, &recorder.snapshot()).0.encode_to_vec()
         }
         Kind::Logs => {

@@ -66,13 +66,16 @@ where
         Ok(started) => started,
         Err(error) => return host.fail(&error),
     };
-    let exit = globals::install(&telemetry, log)
-        .and_then(|()| {
-            warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-            telemetry.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-            let configuration = Configuration { config, reloading };
-            live(&identity, environment, &settings, &telemetry, caught, configuration, app)
-        })
+    if let Err(error) = globals::install(&telemetry, log) {
+        // Whatever subscriber the program has, it may be going nowhere.
+        let exit = host.fail(&error);
+        telemetry.close();
+        return exit;
+    }
+    warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    telemetry.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    let configuration = Configuration { config, reloading };
+    let exit = live(&identity, environment, &settings, &telemetry, caught, configuration, app)
         .unwrap_or_else(|error| {
             tracing::error!(error = chain(&error), "failed to start");
             error.exit()
