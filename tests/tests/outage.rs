@@ -71,11 +71,12 @@ const WAYS: [Way; 10] = [
 /// The collector, and what keeps it failing.
 enum Collector {
     Fake(FakeCollector),
-    Socket(
-        SocketAddr,
-        #[expect(dead_code, reason = "they hold the backlog full")] Vec<TcpStream>,
-        Option<TcpListener>,
-    ),
+    Socket {
+        address: SocketAddr,
+        /// They keep the backlog full.
+        _waiting: Vec<TcpStream>,
+        _listener: Option<TcpListener>,
+    },
 }
 
 impl Way {
@@ -100,7 +101,7 @@ impl Collector {
             Way::Refuses => {
                 // bound and closed again: nobody listens there
                 let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-                Self::Socket(address, Vec::new(), None)
+                Self::Socket { address, _waiting: Vec::new(), _listener: None }
             }
             Way::Swallows => swallow(),
             Way::Tls => alert(),
@@ -122,7 +123,7 @@ impl Collector {
     fn url(&self) -> String {
         match self {
             Self::Fake(collector) => collector.url(),
-            Self::Socket(address, ..) => format!("http://{address}"),
+            Self::Socket { address, .. } => format!("http://{address}"),
         }
     }
 }
@@ -136,7 +137,7 @@ fn swallow() -> Collector {
         waiting.push(stream);
         assert!(waiting.len() < 10_000, "the backlog has no end");
     }
-    Collector::Socket(address, waiting, Some(listener))
+    Collector::Socket { address, _waiting: waiting, _listener: Some(listener) }
 }
 
 /// What a TLS server answers to plain text: an alert, and the end.
@@ -150,7 +151,7 @@ fn alert() -> Collector {
             let _ = stream.write_all(&[0x15, 3, 1, 0, 2, 2, 0x46]);
         }
     });
-    Collector::Socket(address, Vec::new(), None)
+    Collector::Socket { address, _waiting: Vec::new(), _listener: None }
 }
 
 fn main() -> ExitCode {

@@ -43,13 +43,12 @@ fn runtime(flavour: &str) -> Option<Runtime> {
         "current_thread" => Builder::new_current_thread(),
         _ => Builder::new_multi_thread(),
     };
-    match flavour {
-        "one" => drop(builder.worker_threads(1)),
-        "many" => drop(builder.worker_threads(4)),
-        "current_thread" => {}
+    let workers = match flavour {
+        "current_thread" | "one" => 1,
+        "many" => 4,
         _ => return None,
-    }
-    builder.enable_all().build().ok()
+    };
+    builder.worker_threads(workers).enable_all().build().ok()
 }
 
 async fn flood(endpoint: &str, count: u64) -> Result<serde_json::Value, Box<dyn std::error::Error>> {
