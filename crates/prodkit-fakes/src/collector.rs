@@ -1,20 +1,14 @@
 //! An OTLP collector that answers as told and remembers what it was sent.
 
-mod behaviour;
 mod serve;
 
-pub use behaviour::Behaviour;
-
+use crate::Behaviour;
+use crate::server::{Server, patiently};
 use bytes::Bytes;
 use http::HeaderMap;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
-use std::time::Duration;
-use tokio::sync::{oneshot, watch};
-
-/// How long a waiting helper waits before it declares the test failed.
-const PATIENCE: Duration = Duration::from_secs(30);
+use tokio::sync::watch;
 
 /// A collector on a free loopback port, over OTLP/HTTP and OTLP/gRPC on the same one.
 ///
@@ -22,11 +16,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// schema. It starts with [`Behaviour::Answer`].
 #[derive(Debug)]
 pub struct FakeCollector {
-    addr: SocketAddr,
+    server: Server,
     shared: Arc<Shared>,
-    /// Dropping it ends the server's thread.
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<thread::JoinHandle<()>>,
 }
 
 /// One request, complete as it arrived.
@@ -43,12 +34,9 @@ pub struct Received {
 
 #[derive(Debug)]
 struct Shared {
-    behaviour: watch::Sender<Behaviour>,
     received: Mutex<Vec<Received>>,
     /// The number of requests received; the waiting helpers sleep on it.
     count: watch::Sender<usize>,
-    /// Whether a listener is bound right now.
-    listening: watch::Sender<bool>,
 }
 
 impl FakeCollector {
@@ -58,47 +46,32 @@ impl FakeCollector {
     ///
     /// When the machine has no free port or thread left.
     #[must_use]
-    #[expect(clippy::expect_used, reason = "a test without its server cannot go on")]
     pub fn start() -> Self {
-        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free loopback port");
-        let addr = listener.local_addr().expect("a bound socket has an address");
-        listener.set_nonblocking(true).expect("a non-blocking listener");
-
-        let shared = Arc::new(Shared {
-            behaviour: watch::Sender::new(Behaviour::Answer),
-            received: Mutex::default(),
-            count: watch::Sender::new(0),
-            listening: watch::Sender::new(true),
+        let shared = Arc::new(Shared { received: Mutex::default(), count: watch::Sender::new(0) });
+        let server = Server::start("fake-collector", {
+            let shared = shared.clone();
+            move |request, gate| serve::answer(request, gate, shared.clone())
         });
-        let (stop, stopped) = oneshot::channel();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let thread = thread::Builder::new()
-            .name("fake-collector".into())
-            .spawn({
-                let shared = shared.clone();
-                move || runtime.block_on(serve::run(listener, addr, shared, stopped))
-            })
-            .expect("a thread");
-        Self { addr, shared, stop: Some(stop), thread: Some(thread) }
+        Self { server, shared }
     }
 
     /// The address it listens on; it stays the same through [`Behaviour::Refuse`].
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
-        self.addr
+        self.server.addr()
     }
 
     /// The base URL, `http://127.0.0.1:port`.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}", self.addr)
+        format!("http://{}", self.addr())
     }
 
     /// Changes how it behaves from the next request on; [`Behaviour::Refuse`] cuts open connections at once.
     ///
     /// Closing and opening the port happens on the collector's own thread: see [`listening`](Self::listening).
     pub fn behave(&self, behaviour: Behaviour) {
-        self.shared.behaviour.send_replace(behaviour);
+        self.server.behave(behaviour);
     }
 
     /// Waits until the port is open (`true`) or closed (`false`), as the last [`behave`](Self::behave) asked.
@@ -107,9 +80,7 @@ impl FakeCollector {
     ///
     /// After 30 seconds.
     pub async fn listening(&self, open: bool) {
-        let mut listening = self.shared.listening.subscribe();
-        patiently("the port to open or close", async { drop(listening.wait_for(|now| *now == open).await) })
-            .await;
+        self.server.listening(open).await;
     }
 
     /// Everything received so far, oldest first.
@@ -155,16 +126,6 @@ impl FakeCollector {
     }
 }
 
-impl Drop for FakeCollector {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            // a panic of the server's thread has already been printed
-            drop(thread.join());
-        }
-    }
-}
-
 impl Shared {
     fn receive(&self, request: Received) {
         let mut received = self.received.lock().unwrap_or_else(PoisonError::into_inner);
@@ -172,27 +133,5 @@ impl Shared {
         let n = received.len();
         drop(received);
         self.count.send_replace(n);
-    }
-}
-
-/// Awaits `future` for at most [`PATIENCE`], on whatever runtime the test has, paused clock or none at all.
-async fn patiently(what: &str, future: impl Future<Output = ()>) {
-    let (timer, over) = oneshot::channel::<()>();
-    let (done, waiting) = std::sync::mpsc::channel::<()>();
-    // real time and no runtime: a thread that ends with the wait
-    let thread = thread::Builder::new().name("fake-patience".into()).spawn(move || {
-        if waiting.recv_timeout(PATIENCE) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
-            let _ = timer.send(());
-        }
-    });
-    let late = async {
-        if over.await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    };
-    tokio::select! {
-        biased;
-        () = future => drop((done, thread)),
-        () = late => panic!("waited {PATIENCE:?} for {what}"),
     }
 }

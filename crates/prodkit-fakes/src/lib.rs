@@ -23,6 +23,8 @@
 //! # Ok(()) }
 //! ```
 //!
+//! [`FakeVault`] is a Vault whose clock the test moves, so that a year of leases passes in a second.
+//!
 //! # Volumes
 //!
 //! [`FakeVolume`] updates files as kubelet updates a ConfigMap, and [`FakeCheckout`] as git-sync does: by the same calls
@@ -37,9 +39,15 @@
 //! Outside tests. A fake keeps every request it has seen, trusts its caller and panics when it cannot start.
 
 mod authority;
+mod behaviour;
+mod calendar;
 mod collector;
+mod server;
+mod vault;
 mod volume;
 
 pub use authority::{FakeAuthority, FakePair};
-pub use collector::{Behaviour, FakeCollector, Received};
+pub use behaviour::Behaviour;
+pub use collector::{FakeCollector, Received};
+pub use vault::{Condition, FakeVault, Terms};
 pub use volume::{FakeCheckout, FakeVolume, LinkOrder, VolumeStep};

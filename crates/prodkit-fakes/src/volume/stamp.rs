@@ -1,5 +1,6 @@
 //! `..2026_11_20_10_15_00.123456789`, the names of an atomic writer's directories.
 
+use crate::calendar::{self, Civil};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
@@ -12,17 +13,7 @@ pub(super) fn now() -> String {
 }
 
 fn at(since: Duration) -> String {
-    let (days, second) = (since.as_secs() / 86_400, since.as_secs() % 86_400);
-    // Days to civil date by eras of 400 years that begin in March, as Howard Hinnant describes it.
-    let days = days + 719_468;
-    let (era, day) = (days / 146_097, days % 146_097);
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let day = day - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    let year = year + era * 400 + u64::from(month <= 2);
-    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+    let Civil { year, month, day, hour, minute, second } = calendar::civil(since);
     format!("..{year:04}_{month:02}_{day:02}_{hour:02}_{minute:02}_{second:02}")
 }
 

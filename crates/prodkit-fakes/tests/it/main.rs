@@ -1,4 +1,7 @@
-//! The fake collector, driven by bytes on a socket.
+//! The fakes, driven by bytes on a socket.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod vault;
 
 use prodkit_fakes::{Behaviour, FakeCollector};
 use std::net::SocketAddr;

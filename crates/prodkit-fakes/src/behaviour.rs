@@ -1,18 +1,18 @@
-//! What a fake collector does with a request.
+//! What a fake server does with a request.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use std::time::Duration;
 
-/// What the collector does with the requests that come.
+/// What a fake server does with the requests that come.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Behaviour {
-    /// 200 with an empty message: everything was taken.
+    /// As the real one: a collector takes everything, a Vault says what it holds.
     Answer,
-    /// 200 with these bytes as the response message.
+    /// 200 with these bytes as the response, whatever was asked.
     Body(Bytes),
-    /// This status with these headers. Over gRPC the status becomes the code that the OTLP specification pairs with it:
+    /// This status with these headers. From a Vault with an `errors` array as it sends one. Over gRPC the status becomes the code that the OTLP specification pairs with it:
     /// 429, 502, 503 and 504 are `UNAVAILABLE`, everything else `INVALID_ARGUMENT`.
     Status(StatusCode, HeaderMap),
     /// Takes the request and never answers.
@@ -54,7 +54,7 @@ impl Behaviour {
         self
     }
 
-    pub(super) fn refuses(&self) -> bool {
+    pub(crate) fn refuses(&self) -> bool {
         matches!(self, Self::Refuse)
     }
 }
