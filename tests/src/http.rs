@@ -77,6 +77,15 @@ impl Connection {
         self.read()
     }
 
+    /// Whether the other side has closed it, or sent what nobody asked for: not to be used for another request.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        let stream = self.stream.get_ref();
+        let looked = stream.set_nonblocking(true).and_then(|()| stream.peek(&mut [0]));
+        let idle = looked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
+        stream.set_nonblocking(false).is_err() || !idle || !self.stream.buffer().is_empty()
+    }
+
     fn read(&mut self) -> io::Result<Response> {
         let status =
             self.line()?.split(' ').nth(1).and_then(|code| code.parse().ok()).ok_or_else(malformed)?;
