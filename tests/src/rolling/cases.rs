@@ -87,6 +87,7 @@ impl Case {
                 // A connection that is nearly always in use when it closes is one on which a request may be lost.
                 if self.front == Front::HaproxyTcp {
                     plan.every = Duration::ZERO;
+                    plan.clients = 48;
                 }
             }
         }
