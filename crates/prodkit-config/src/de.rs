@@ -138,7 +138,7 @@ impl<'t, 'p> De<'t, 'p> {
         'p: 'q,
     {
         let root = self.is_root();
-        let secret = self.secret || key_is_secret(&entry.name, root) || entry.node.is_masked();
+        let secret = self.secret || key_is_secret(&entry.name, root) || self.run.hides(&entry.node);
         let Entry { key, node, .. } = entry;
         De {
             value: Value::of(node),
@@ -155,7 +155,7 @@ impl<'t, 'p> De<'t, 'p> {
     where
         'p: 'q,
     {
-        let secret = self.secret || item.is_masked();
+        let secret = self.secret || self.run.hides(item);
         let Node { origin, .. } = item;
         De {
             value: Value::of(item),
@@ -317,13 +317,11 @@ fn describe(expected: &dyn Expected) -> String {
     }
 }
 
-pub(crate) fn spans(value: Value<'_>, origin: &Origin, into: &mut Vec<Span>) {
+fn spans(value: Value<'_>, origin: &Origin, into: &mut Vec<Span>) {
     match value {
         Value::Scalar(..) => into.extend(origin.span().cloned()),
-        Value::Seq(items) => items.iter().for_each(|item| spans(Value::of(item), &item.origin, into)),
-        Value::Map(map) => {
-            map.iter().for_each(|entry| spans(Value::of(&entry.node), &entry.node.origin, into));
-        }
+        Value::Seq(items) => items.iter().for_each(|item| item.spans(into)),
+        Value::Map(map) => map.iter().for_each(|entry| entry.node.spans(into)),
     }
 }
 

@@ -4,8 +4,6 @@ mod files;
 mod text;
 
 use crate::error::{Error, Errors};
-use crate::node::Node;
-use crate::source::Origin;
 use crate::tree::Tree;
 use std::ffi::OsString;
 use std::fmt;
@@ -121,11 +119,11 @@ impl Layers {
     pub(crate) fn attempt(&self) -> (Vec<PathBuf>, Result<Tree, Errors>) {
         let Self { files, prefix, vars, aliases, sets } = self;
         let mut errors: Vec<Error> = Vec::new();
-        let mut tree = Tree { root: Node::map(Origin::DEFAULT), files: Vec::new(), warnings: Vec::new() };
+        let mut tree = Tree::new();
         files::read(files, &mut tree, &mut errors);
-        text::aliases(aliases, &mut tree.root, &mut errors);
-        text::env(prefix.as_deref(), vars, &mut tree.root, &mut errors);
-        text::sets(sets, &mut tree.root, &mut errors);
+        text::aliases(aliases, &mut tree, &mut errors);
+        text::env(prefix.as_deref(), vars, &mut tree, &mut errors);
+        text::sets(sets, &mut tree, &mut errors);
         match Errors::new(errors) {
             None => (tree.files.clone(), Ok(tree)),
             Some(errors) => (tree.files, Err(errors)),

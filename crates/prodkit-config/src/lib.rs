@@ -91,12 +91,14 @@
 //! | numbers of TOML and JSON in a `String` | an error |
 //! | `0x1f`, `0o17`, `.inf`, `.nan` | numbers |
 //! | a number beyond its type, `1e400` | an error, never rounded to infinity |
-//! | `section:` with nothing behind it | an empty section, list or option; what an earlier file says in it stays |
-//! | `section: null` | removes what an earlier file says |
+//! | `section:` with nothing behind it | an empty section, list or option; a section or list of an earlier file stays |
+//! | `port:` with nothing behind it | `None` for an option, also over a value of an earlier file; else an error |
+//! | `section: null`, `hosts: []` | removes what an earlier file says |
 //! | `30s`, `1m 30s` in a [`std::time::Duration`] | a duration; a number other than `0` is an error |
 //! | `a, b` from a variable or flag in a list | two elements |
 //! | a duplicate key | an error that names both lines |
 //! | `<<: *base` | merged; keys written out win |
+//! | an alias as a key, a key with an anchor | an error |
 //! | tags other than the core schema's, a second document | an error |
 //! | tabs in indentation | an error that says so |
 //! | a byte order mark, CRLF | accepted |
@@ -121,7 +123,9 @@
 //!
 //! No error, no [`Show`] and no `Debug` of this crate prints a value under a key that looks like a secret
 //! (`password`, `token`, `api_key`, …), the user and password of a URL, a value read through [`SECRET_NAME`], or a
-//! value under a key no type knows.
+//! value under a key no type knows. What an alias of YAML repeats is a secret wherever it is one in one place, and the
+//! line of an error hides what a later source has replaced. Only [`Tree::show`] and [`Tree::hash`] do not know what the
+//! types know: hide [`Loaded::secrets`] there.
 //!
 //! # Features
 //!
@@ -150,6 +154,7 @@ mod schema;
 mod secrecy;
 mod source;
 mod tree;
+mod veil;
 
 pub use bytes::{Bytes, ParseBytesError};
 pub use de::SECRET_NAME;

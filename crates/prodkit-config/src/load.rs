@@ -1,6 +1,6 @@
 //! Tree to typed value: every independent error, or the value and all that was learned on the way.
 
-use crate::de::{De, Fault, Path, Place, Plan, Reason, Run, Section, Seen, Stand, Value, View, spans};
+use crate::de::{De, Fault, Path, Place, Plan, Reason, Run, Section, Seen, Stand, View};
 use crate::error::{Error, Errors, Warning};
 use crate::hint::suggestion;
 use crate::node::{Entry, Kind, Map, Node};
@@ -8,6 +8,7 @@ use crate::path::{is_below, parent, push_index, push_key};
 use crate::reload::Spot;
 use crate::source::{Origin, Span};
 use crate::tree::Tree;
+use crate::veil::Veil;
 use prodkit_live::registry::{self, Found};
 use serde::de::DeserializeOwned;
 use std::cell::RefCell;
@@ -55,10 +56,11 @@ impl Tree {
         &self,
         reserved: &[&str],
     ) -> Result<Loaded<S, C>, Errors> {
-        let mut load = Load::new(self);
-        let settings = load.view::<S>(View::Settings(reserved));
-        let config = load.view::<C>(View::App(reserved));
-        load.finish(settings.zip(config), reserved)
+        self.veiled(reserved, |load| {
+            let settings = load.view::<S>(View::Settings(reserved));
+            let config = load.view::<C>(View::App(reserved));
+            settings.zip(config)
+        })
     }
 
     /// The whole tree as one type, without reserved sections.
@@ -67,23 +69,47 @@ impl Tree {
     ///
     /// As [`load`](Self::load).
     pub fn load_one<C: DeserializeOwned>(&self) -> Result<Loaded<(), C>, Errors> {
-        let mut load = Load::new(self);
-        let config = load.view::<C>(View::All);
-        load.finish(config.map(|config| ((), config)), &[])
+        self.veiled(&[], |load| load.view::<C>(View::All).map(|config| ((), config)))
+    }
+
+    /// Some secrets only their types know, and an alias may repeat them where another type complains first. What is wrong
+    /// is therefore told by a second reading, which knows what the first has learned.
+    fn veiled<S, C>(
+        &self,
+        reserved: &[&str],
+        read: impl Fn(&mut Load<'_>) -> Option<(S, C)>,
+    ) -> Result<Loaded<S, C>, Errors> {
+        let mut veil = Veil::default();
+        loop {
+            let mut load = Load::new(self, &veil);
+            let value = read(&mut load);
+            let hidden = match load.finish(value, reserved) {
+                Ok(loaded) => return Ok(loaded),
+                Err(Failed { faults, hidden }) => {
+                    let learned = Veil::over(hidden);
+                    if learned.is_within(&veil) {
+                        return Err(drawn(faults, &veil, &self.replaced));
+                    }
+                    learned
+                }
+            };
+            veil = hidden;
+        }
     }
 }
 
 /// Several types read from one tree.
 struct Load<'t> {
     tree: &'t Tree,
+    veil: &'t Veil,
     seen: RefCell<Seen>,
     faults: Vec<Place>,
     live: Vec<Found>,
 }
 
 impl<'t> Load<'t> {
-    fn new(tree: &'t Tree) -> Self {
-        Self { tree, seen: RefCell::default(), faults: Vec::new(), live: Vec::new() }
+    fn new(tree: &'t Tree, veil: &'t Veil) -> Self {
+        Self { tree, veil, seen: RefCell::default(), faults: Vec::new(), live: Vec::new() }
     }
 
     /// Passes until one is clean. A mistake is noted once; then something else stands in its place.
@@ -91,7 +117,7 @@ impl<'t> Load<'t> {
         let mut plan = Plan::new();
         let mut clean = true;
         for _ in 0..PASSES {
-            let run = Run { plan: &plan, seen: &self.seen, view };
+            let run = Run { plan: &plan, seen: &self.seen, view, veil: self.veil };
             let de = De::root(&self.tree.root, &Path::Root, &run);
             let (result, found) = registry::collect(|| de.read::<T>());
             let fault = match result {
@@ -126,8 +152,8 @@ impl<'t> Load<'t> {
         !path.is_empty() && plan.insert(path, Stand::Skip).is_none()
     }
 
-    fn finish<S, C>(self, value: Option<(S, C)>, reserved: &[&str]) -> Result<Loaded<S, C>, Errors> {
-        let Self { tree, seen, mut faults, live } = self;
+    fn finish<S, C>(self, value: Option<(S, C)>, reserved: &[&str]) -> Result<Loaded<S, C>, Failed> {
+        let Self { tree, veil: _, seen, mut faults, live } = self;
         let mut seen = seen.into_inner();
         let mut hidden = std::mem::take(&mut seen.secret_spans);
         Unknown { sections: &seen.sections, reserved, faults: &mut faults, hidden: &mut hidden }
@@ -137,22 +163,9 @@ impl<'t> Load<'t> {
             let (path, reason) = (String::new(), Reason::Shape);
             faults.push(Place { path, origin: Origin::DEFAULT, message, reason });
         }
-        // The top level has no line of its own.
-        let top = |fault: &Place| fault.reason == Reason::Missing && parent(&fault.path) == Some("");
-        let lineless: HashSet<String> =
-            faults.iter().filter(|fault| top(fault)).map(|fault| fault.path.clone()).collect();
-        let errors =
-            faults.into_iter().map(|Place { path, origin, message, .. }| Error::new(path, origin, message));
-        let errors = Errors::new(errors.collect()).map(|mut errors| {
-            errors.draw(|error| {
-                let span = error.origin().span().filter(|_| !lineless.contains(error.path()));
-                span.map(|span| span.excerpt(&hidden))
-            });
-            errors
-        });
-        let (settings, config) = match (errors, value) {
-            (None, Some(value)) => value,
-            (errors, _) => return Err(errors.unwrap_or_default()),
+        let (settings, config) = match value {
+            Some(value) if faults.is_empty() => value,
+            _ => return Err(Failed { faults, hidden }),
         };
         let typed = seen.warnings.into_iter().map(|(path, message)| Warning { path, message });
         let warnings = tree.warnings.iter().cloned().chain(typed).collect();
@@ -175,6 +188,30 @@ impl<S, C> fmt::Debug for Loaded<S, C> {
             .field("secrets", secrets)
             .finish_non_exhaustive()
     }
+}
+
+/// What is wrong, and where values are that may be secrets.
+struct Failed {
+    faults: Vec<Place>,
+    hidden: Vec<Span>,
+}
+
+/// The errors, with the lines they are about. What a later source `replaced` was read by nobody who could say that it is
+/// no secret.
+fn drawn(faults: Vec<Place>, veil: &Veil, replaced: &[Span]) -> Errors {
+    // The top level has no line of its own.
+    let top = |fault: &Place| fault.reason == Reason::Missing && parent(&fault.path) == Some("");
+    let lineless: HashSet<String> =
+        faults.iter().filter(|fault| top(fault)).map(|fault| fault.path.clone()).collect();
+    let errors =
+        faults.into_iter().map(|Place { path, origin, message, .. }| Error::new(path, origin, message));
+    let mut errors = Errors::new(errors.collect()).unwrap_or_default();
+    let hidden: Vec<&Span> = veil.spans().iter().chain(replaced).collect();
+    errors.draw(|error| {
+        let span = error.origin().span().filter(|_| !lineless.contains(error.path()));
+        span.map(|span| span.excerpt(&hidden))
+    });
+    errors
 }
 
 /// Notes the keys no type knows.
@@ -223,7 +260,7 @@ impl Unknown<'_> {
             let message = format!("unknown key `{}`{hint}", shown.escape_debug());
             self.faults.push(Place { path, origin: key.clone(), message, reason: Reason::Shape });
             // It may be a secret under a misspelt name.
-            spans(Value::of(node), &node.origin, self.hidden);
+            node.spans(self.hidden);
         }
     }
 }

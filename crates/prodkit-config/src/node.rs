@@ -2,7 +2,7 @@
 
 use crate::scalar::{Form, core_schema};
 use crate::secrecy;
-use crate::source::Origin;
+use crate::source::{Origin, Span};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -63,18 +63,33 @@ impl Node {
 
     /// Puts `over` on top of this: maps merge key by key, everything else is replaced.
     ///
-    /// A section whose keys are all commented out (`database:`) adds nothing and removes nothing; `database: null`
-    /// removes.
-    pub(crate) fn merge(&mut self, over: Self) {
+    /// A section or list whose content is all commented out (`database:`) adds nothing and removes nothing; `database:
+    /// null` removes, and so does `hosts: []`. The places of what is no more are `replaced`.
+    pub(crate) fn merge(&mut self, over: Self, replaced: &mut Vec<Span>) {
         match (&mut self.kind, over) {
-            (Kind::Map(_), over) if over.is_empty() => {}
+            (Kind::Map(_) | Kind::Seq(_), over) if over.is_empty() => {}
             (Kind::Map(under), Self { kind: Kind::Map(over), origin }) => {
                 self.origin = origin;
                 for entry in over.entries {
-                    under.merge(entry);
+                    under.merge(entry, replaced);
                 }
             }
-            (_, over) => *self = over,
+            (_, over) => self.replace(over, replaced),
+        }
+    }
+
+    /// Puts `over` in the place of this.
+    pub(crate) fn replace(&mut self, over: Self, replaced: &mut Vec<Span>) {
+        self.spans(replaced);
+        *self = over;
+    }
+
+    /// The places in files of all single values here.
+    pub(crate) fn spans(&self, into: &mut Vec<Span>) {
+        match &self.kind {
+            Kind::Scalar { .. } => into.extend(self.origin.span().cloned()),
+            Kind::Seq(items) => items.iter().for_each(|item| item.spans(into)),
+            Kind::Map(map) => map.iter().for_each(|entry| entry.node.spans(into)),
         }
     }
 
@@ -190,13 +205,13 @@ impl Map {
         Ok(())
     }
 
-    fn merge(&mut self, over: Entry) {
+    fn merge(&mut self, over: Entry, replaced: &mut Vec<Span>) {
         match self.find_mut(&over.name) {
             Some(under) => {
                 if !over.node.is_empty() {
                     under.key = over.key;
                 }
-                under.node.merge(over.node);
+                under.node.merge(over.node, replaced);
             }
             None => {
                 let added = self.insert(over);

@@ -7,7 +7,7 @@ mod yaml;
 use crate::error::{Error, Errors};
 use crate::node::{Kind, Node, key_is_secret};
 use crate::secrecy;
-use crate::source::{File, Origin, Place, Span, offset};
+use crate::source::{File, Origin, Place, Span, echoes, offset};
 use std::cell::Cell;
 use std::collections::HashSet;
 use std::ops::Range;
@@ -115,8 +115,9 @@ pub(crate) fn parse(file: &Arc<File>, format: Format) -> Result<Node, Vec<Error>
         Some(root) if problems.is_empty() => {
             let mut masks = Vec::new();
             mask(&root, true, false, &mut masks);
-            mask_aliases(&aliases, &mut masks);
-            file.mask(masks);
+            let hidden: HashSet<u32> = masks.iter().map(|mask| mask.start).collect();
+            masks.extend(echoes(&aliases, &hidden));
+            file.mask(masks, aliases);
             Ok(root)
         }
         _ => Err(errors(file, problems)),
@@ -156,19 +157,6 @@ fn mask(node: &Node, root: bool, secret: bool, masks: &mut Vec<Range<u32>>) {
                 }
             }
         }
-    }
-}
-
-/// What is a secret in one place is one wherever an alias repeats it, and where its anchor is.
-fn mask_aliases(aliases: &[(Span, Span)], masks: &mut Vec<Range<u32>>) {
-    let hidden: HashSet<u32> = masks.iter().map(|mask| mask.start).collect();
-    let secrets: HashSet<u32> = aliases
-        .iter()
-        .filter(|(alias, target)| hidden.contains(&alias.start) || hidden.contains(&target.start))
-        .map(|(_, target)| target.start)
-        .collect();
-    for (alias, target) in aliases.iter().filter(|(_, target)| secrets.contains(&target.start)) {
-        masks.extend([alias.start..alias.end, target.start..target.end]);
     }
 }
 

@@ -112,6 +112,16 @@ struct Current {
     secrets: Arc<[String]>,
 }
 
+impl Current {
+    fn show(&self) -> Show<'_> {
+        self.tree.show().hiding(self.secrets.iter().cloned())
+    }
+
+    fn hash(&self) -> u64 {
+        self.show().hash()
+    }
+}
+
 struct Retry {
     at: Instant,
     pause: Duration,
@@ -123,7 +133,7 @@ struct Retry {
 pub struct Status {
     /// How often a new configuration was taken since the start, which is 0.
     pub generation: u64,
-    /// [`Tree::hash`] of what is loaded.
+    /// [`Tree::hash`] of what is loaded, without the secrets that only the types know of.
     pub hash: u64,
     /// When it was taken.
     pub loaded_at: SystemTime,
@@ -193,9 +203,10 @@ impl<S: DeserializeOwned, C: DeserializeOwned> Reload<S, C> {
         let tree = Arc::new(read(&layers, &mut watch, &mut files)?);
         let mut loaded = tree.load::<S, C>(reserved)?;
         let cells = Cells::new(std::mem::take(&mut loaded.live), &tree);
+        let current = Current { tree: Arc::clone(&tree), secrets: loaded.secrets.as_slice().into() };
         let status = Status {
             generation: 0,
-            hash: tree.hash(),
+            hash: current.hash(),
             loaded_at: SystemTime::now(),
             last_error: None,
             pending: Vec::new(),
@@ -206,8 +217,8 @@ impl<S: DeserializeOwned, C: DeserializeOwned> Reload<S, C> {
             prepare_timeout: Duration::from_secs(10),
             watch,
             files,
-            start: Arc::clone(&tree),
-            current: Current { tree, secrets: loaded.secrets.as_slice().into() },
+            start: tree,
+            current,
             previous: None,
             taken_back: None,
             cells,
@@ -321,7 +332,7 @@ impl<S: DeserializeOwned, C: DeserializeOwned> Reload<S, C> {
         let Planned { moved, pending, .. } = &planned;
         let (moved, pending) = (moved.clone(), pending.clone());
         let generation = self.status.generation + 1;
-        let hash = current.tree.hash();
+        let hash = current.hash();
         let hashes = (self.status.hash, hash);
         self.cells.commit(planned, &current.tree, generation);
         self.previous = Some(std::mem::replace(&mut self.current, current));
@@ -396,7 +407,7 @@ impl Snapshot {
 
     /// The values that are set, with their sources; secrets are masked, those that only the types know of too.
     pub fn show(&self) -> Show<'_> {
-        self.current.tree.show().hiding(self.current.secrets.iter().cloned())
+        self.current.show()
     }
 }
 

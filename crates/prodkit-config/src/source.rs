@@ -2,6 +2,7 @@
 
 use crate::secrecy;
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -45,7 +46,11 @@ pub(crate) struct File {
     /// How many characters come before each block of bytes: columns of a long line must not cost its length.
     blocks: Vec<u32>,
     masks: OnceLock<Vec<Range<u32>>>,
+    aliases: OnceLock<Vec<Alias>>,
 }
+
+/// Where an alias to a single value is, and where that value is.
+pub(crate) type Alias = (Range<u32>, Range<u32>);
 
 impl Origin {
     pub(crate) const DEFAULT: Self = Self(Place::Default);
@@ -125,7 +130,7 @@ impl File {
             Some(here)
         });
         let blocks = blocks.collect();
-        Self { order, path, text, lines, blocks, masks: OnceLock::new() }
+        Self { order, path, text, lines, blocks, masks: OnceLock::new(), aliases: OnceLock::new() }
     }
 
     /// A span whose ends are forced onto character boundaries inside the text: parsers are not trusted.
@@ -173,8 +178,8 @@ impl File {
         start..start + text.len()
     }
 
-    /// Remembers which bytes may hold a secret. Called once, when the file has been parsed.
-    pub(crate) fn mask(&self, mut ranges: Vec<Range<u32>>) {
+    /// Remembers which bytes may hold a secret, and which say the same. Called once, when the file has been parsed.
+    pub(crate) fn mask(&self, mut ranges: Vec<Range<u32>>, aliases: Vec<Alias>) {
         ranges.sort_by_key(|range| range.start);
         let mut apart: Vec<Range<u32>> = Vec::new();
         for range in ranges {
@@ -185,6 +190,12 @@ impl File {
         }
         // A second call would be a second parse of the same file, with the same outcome.
         let _ = self.masks.set(apart);
+        let _ = self.aliases.set(aliases);
+    }
+
+    /// Every other place that says what is hidden at these.
+    pub(crate) fn echoes(&self, hidden: &HashSet<u32>) -> Vec<Range<u32>> {
+        echoes(self.aliases.get().map_or(&[], Vec::as_slice), hidden)
     }
 
     /// The masks that touch a range, in order and apart from each other.
@@ -202,14 +213,14 @@ impl File {
 
 impl Span {
     /// The line with a caret under the span, everything that may be secret replaced by `***`.
-    pub(crate) fn excerpt(&self, also_masked: &[Span]) -> String {
+    pub(crate) fn excerpt(&self, also_masked: &[&Span]) -> String {
         // No more than one line around the place is drawn.
-        let near = |span: &&Span| {
+        let near = |span: &&&Span| {
             Arc::ptr_eq(&span.file, &self.file)
                 && span.start <= self.start.saturating_add(AROUND)
                 && span.end.saturating_add(AROUND) >= self.start
         };
-        let near: Vec<&Span> = also_masked.iter().filter(near).collect();
+        let near: Vec<&Span> = also_masked.iter().filter(near).copied().collect();
         self.render(|at| near.iter().any(|span| (span.start..span.end).contains(&at)))
     }
 
@@ -283,6 +294,17 @@ impl Span {
         let carets = "^".repeat((tail - caret).min((skip + WIDTH).saturating_sub(caret).max(1)));
         format!("  {number} | {lead}{}{more}\n  {gutter} | {pad}{carets}", text.trim_end())
     }
+}
+
+/// What is a secret in one place is one wherever an alias repeats it, and where its anchor is.
+pub(crate) fn echoes(aliases: &[Alias], hidden: &HashSet<u32>) -> Vec<Range<u32>> {
+    let secrets: HashSet<u32> = aliases
+        .iter()
+        .filter(|(alias, target)| hidden.contains(&alias.start) || hidden.contains(&target.start))
+        .map(|(_, target)| target.start)
+        .collect();
+    let echoes = aliases.iter().filter(|(_, target)| secrets.contains(&target.start));
+    echoes.flat_map(|(alias, target)| [alias.clone(), target.clone()]).collect()
 }
 
 /// Names of variables and flags go to terminals and logs as part of one line, whatever they hold.

@@ -5,9 +5,10 @@ use crate::node::{Kind, Map, Node, key_is_secret, settled};
 use crate::path::{push_index, push_key};
 use crate::scalar::Form;
 use crate::secrecy::{self, MASK};
-use crate::source::Origin;
+use crate::source::{Origin, Span};
+use crate::veil::Veil;
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -20,6 +21,8 @@ pub struct Tree {
     pub(crate) root: Node,
     pub(crate) files: Vec<PathBuf>,
     pub(crate) warnings: Vec<Warning>,
+    /// What later sources took the place of.
+    pub(crate) replaced: Vec<Span>,
 }
 
 /// One value of a [`Tree`]: a scalar, or a list or map with nothing in it.
@@ -39,6 +42,11 @@ pub struct Show<'a> {
 }
 
 impl Tree {
+    pub(crate) fn new() -> Self {
+        let root = Node::map(Origin::DEFAULT);
+        Self { root, files: Vec::new(), warnings: Vec::new(), replaced: Vec::new() }
+    }
+
     /// Every file and directory that was read or looked for, in order: what a reload has to watch.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
         self.files.iter().map(PathBuf::as_path)
@@ -52,7 +60,7 @@ impl Tree {
     /// The values that are set, secrets masked. Defaults of the types are not among them: serde fills them in later
     /// and no one can see them from here.
     pub fn leaves(&self) -> impl Iterator<Item = Leaf<'_>> {
-        self.collect(&BTreeSet::new()).into_iter()
+        self.collect(&Hidden::default()).into_iter()
     }
 
     /// The values that are set, one per line with their origin: `server.port = 8080    # config.yaml:3:9`.
@@ -63,10 +71,24 @@ impl Tree {
         Show { tree: self, hidden: BTreeSet::new() }
     }
 
-    fn collect(&self, hidden: &BTreeSet<String>) -> Vec<Leaf<'_>> {
+    fn collect(&self, hidden: &Hidden) -> Vec<Leaf<'_>> {
         let mut leaves = Vec::new();
         walk(&self.root, &mut String::new(), false, hidden, &mut leaves);
         leaves
+    }
+
+    /// What these paths stand for, and what aliases repeat of it.
+    fn hidden(&self, paths: &BTreeSet<String>) -> Hidden {
+        let (mut nodes, mut spans) = (HashSet::new(), Vec::new());
+        if !paths.is_empty() {
+            each(&self.root, &mut String::new(), &mut |path, node| {
+                if paths.contains(path) {
+                    nodes.insert(std::ptr::from_ref(node));
+                    node.spans(&mut spans);
+                }
+            });
+        }
+        Hidden { nodes, veil: Veil::over(spans) }
     }
 
     /// A hash of what the tree says, the same on every machine and for every version of this crate with the same major
@@ -74,11 +96,9 @@ impl Tree {
     ///
     /// Values that may be secret count only by being there, so that the hash may be shown; it does not depend on
     /// the order of keys, on comments, or on where values come from. To tell whether a reload changes anything, compare
-    /// the trees.
+    /// the trees. Use [`Show::hash`] where there are secrets that only the types know of.
     pub fn hash(&self) -> u64 {
-        let mut hash = Fnv::new();
-        digest(&self.root, true, false, &mut hash);
-        hash.0
+        self.show().hash()
     }
 }
 
@@ -122,35 +142,72 @@ impl fmt::Display for Leaf<'_> {
 impl<'a> Show<'a> {
     /// One after the other.
     pub fn leaves(&self) -> impl Iterator<Item = Leaf<'a>> {
-        self.tree.collect(&self.hidden).into_iter()
+        self.tree.collect(&self.tree.hidden(&self.hidden)).into_iter()
     }
 
-    /// Masks these paths and everything below them too: pass [`Loaded::secrets`](crate::Loaded::secrets).
+    /// Masks these paths, everything below them, and what aliases of YAML repeat of it: pass
+    /// [`Loaded::secrets`](crate::Loaded::secrets).
     pub fn hiding<P: Into<String>>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
         self.hidden.extend(paths.into_iter().map(Into::into));
         self
+    }
+
+    /// As [`Tree::hash`]; what is [hidden](Self::hiding) counts only by being there, too.
+    pub fn hash(&self) -> u64 {
+        let mut hash = Fnv::new();
+        digest(&self.tree.root, true, false, &self.tree.hidden(&self.hidden), &mut hash);
+        hash.0
     }
 }
 
 impl fmt::Display for Show<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.tree.collect(&self.hidden).iter().try_for_each(|leaf| writeln!(f, "{leaf}"))
+        self.leaves().try_for_each(|leaf| writeln!(f, "{leaf}"))
     }
 }
 
-fn walk<'a>(
-    node: &'a Node,
-    path: &mut String,
-    secret: bool,
-    hidden: &BTreeSet<String>,
-    leaves: &mut Vec<Leaf<'a>>,
-) {
+/// What is not shown, although neither its key nor its text looks like a secret.
+#[derive(Default)]
+struct Hidden {
+    nodes: HashSet<*const Node>,
+    veil: Veil,
+}
+
+impl Hidden {
+    fn has(&self, node: &Node) -> bool {
+        node.is_masked() || self.nodes.contains(&std::ptr::from_ref(node)) || self.veil.covers(&node.origin)
+    }
+}
+
+fn each<'a>(node: &'a Node, path: &mut String, tell: &mut impl FnMut(&str, &'a Node)) {
+    tell(path, node);
+    let length = path.len();
+    match &node.kind {
+        Kind::Scalar { .. } => {}
+        Kind::Seq(items) => {
+            for (i, item) in items.iter().enumerate() {
+                push_index(path, i);
+                each(item, path, tell);
+                path.truncate(length);
+            }
+        }
+        Kind::Map(map) => {
+            for entry in map.iter() {
+                push_key(path, &entry.name);
+                each(&entry.node, path, tell);
+                path.truncate(length);
+            }
+        }
+    }
+}
+
+fn walk<'a>(node: &'a Node, path: &mut String, secret: bool, hidden: &Hidden, leaves: &mut Vec<Leaf<'a>>) {
     let (root, length) = (path.is_empty(), path.len());
-    let secret = secret || hidden.contains(path.as_str());
+    let secret = secret || hidden.has(node);
     let mut leaf =
         |path: &str, shown| leaves.push(Leaf { path: path.to_owned(), shown, origin: &node.origin });
     match &node.kind {
-        Kind::Scalar { .. } if secret || node.is_masked() => leaf(path, Cow::Borrowed(MASK)),
+        Kind::Scalar { .. } if secret => leaf(path, Cow::Borrowed(MASK)),
         Kind::Scalar { text, form } => {
             let shown = match secrecy::masked(text) {
                 Cow::Borrowed(text) => Node::show(text, *form),
@@ -177,9 +234,10 @@ fn walk<'a>(
     }
 }
 
-fn digest(node: &Node, root: bool, secret: bool, hash: &mut Fnv) {
+fn digest(node: &Node, root: bool, secret: bool, hidden: &Hidden, hash: &mut Fnv) {
+    let secret = secret || hidden.has(node);
     match &node.kind {
-        Kind::Scalar { .. } if secret || node.is_masked() => hash.write(b"*", MASK),
+        Kind::Scalar { .. } if secret => hash.write(b"*", MASK),
         Kind::Scalar { text, form } => {
             let tag: &[u8; 1] = match settled(text, *form) {
                 Form::Null => return hash.write(b"0", ""),
@@ -192,14 +250,14 @@ fn digest(node: &Node, root: bool, secret: bool, hash: &mut Fnv) {
         }
         Kind::Seq(items) => {
             hash.write(b"[", "");
-            items.iter().for_each(|item| digest(item, false, secret, hash));
+            items.iter().for_each(|item| digest(item, false, secret, hidden, hash));
             hash.write(b"]", "");
         }
         Kind::Map(map) => {
             hash.write(b"{", "");
             for entry in sorted(map) {
                 hash.write(b"k", &entry.name);
-                digest(&entry.node, false, secret || key_is_secret(&entry.name, root), hash);
+                digest(&entry.node, false, secret || key_is_secret(&entry.name, root), hidden, hash);
             }
             hash.write(b"}", "");
         }

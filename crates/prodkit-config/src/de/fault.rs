@@ -1,6 +1,6 @@
 //! What serde complains about, with the place added on the way up.
 
-use super::{De, Path, Value, sensitive, spans};
+use super::{De, Path, Run, Value, sensitive, spans};
 use crate::hint::suggestion;
 use crate::node::{Kind, Map, Node, settled};
 use crate::path::push_key;
@@ -86,7 +86,7 @@ impl De<'_, '_> {
                     Value::Scalar(text, _) if !message.contains(text) && !text.is_empty() => {
                         format!("{message}, found {}", found(self.value))
                     }
-                    _ => scrub(message, self.value),
+                    _ => scrub(message, self.value, self.run),
                 };
                 self.says(Reason::Opinion, printable(&message))
             }
@@ -150,23 +150,23 @@ fn printable(message: &str) -> String {
 }
 
 /// A type that checks a whole section may quote a secret of it.
-fn scrub(message: String, value: Value<'_>) -> String {
+fn scrub(message: String, value: Value<'_>, run: &Run<'_>) -> String {
     let mut secrets = Vec::new();
     match value {
         Value::Scalar(..) => {}
-        Value::Seq(items) => items.iter().for_each(|item| gather(item, false, &mut secrets)),
-        Value::Map(map) => gather_map(map, false, &mut secrets),
+        Value::Seq(items) => items.iter().for_each(|item| gather(item, false, run, &mut secrets)),
+        Value::Map(map) => gather_map(map, false, run, &mut secrets),
     }
     // The longest first: one secret may be the beginning of another.
     secrets.sort_by_key(|text| std::cmp::Reverse(text.len()));
     secrets.iter().fold(message, |message, text| message.replace(text, crate::secrecy::MASK))
 }
 
-fn gather<'a>(node: &'a Node, secret: bool, into: &mut Vec<&'a str>) {
-    let secret = secret || node.is_masked();
+fn gather<'a>(node: &'a Node, secret: bool, run: &Run<'_>, into: &mut Vec<&'a str>) {
+    let secret = secret || run.hides(node);
     match &node.kind {
-        Kind::Seq(items) => items.iter().for_each(|item| gather(item, secret, into)),
-        Kind::Map(map) => gather_map(map, secret, into),
+        Kind::Seq(items) => items.iter().for_each(|item| gather(item, secret, run, into)),
+        Kind::Map(map) => gather_map(map, secret, run, into),
         Kind::Scalar { text, form } => {
             if sensitive(secret, Value::Scalar(text, *form))
                 && settled(text, *form) != Form::Null
@@ -178,9 +178,9 @@ fn gather<'a>(node: &'a Node, secret: bool, into: &mut Vec<&'a str>) {
     }
 }
 
-fn gather_map<'a>(map: &'a Map, secret: bool, into: &mut Vec<&'a str>) {
+fn gather_map<'a>(map: &'a Map, secret: bool, run: &Run<'_>, into: &mut Vec<&'a str>) {
     for entry in map.iter() {
-        gather(&entry.node, secret || crate::secrecy::name_is_secret(&entry.name), into);
+        gather(&entry.node, secret || crate::secrecy::name_is_secret(&entry.name), run, into);
     }
 }
 

@@ -1,8 +1,9 @@
 //! One pass over the tree: what it may read, what it leaves out, what it finds out.
 
 use super::Path;
-use crate::node::Map;
+use crate::node::{Map, Node};
 use crate::source::Span;
+use crate::veil::Veil;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -32,6 +33,7 @@ pub(crate) struct Run<'p> {
     pub(crate) plan: &'p Plan,
     pub(crate) seen: &'p RefCell<Seen>,
     pub(crate) view: View<'p>,
+    pub(crate) veil: &'p Veil,
 }
 
 /// What passes over the tree found out.
@@ -80,6 +82,11 @@ impl Section {
 }
 
 impl Run<'_> {
+    /// Whether the value may be a secret, as far as anything but its own type knows.
+    pub(super) fn hides(&self, node: &Node) -> bool {
+        node.is_masked() || self.veil.covers(&node.origin)
+    }
+
     /// Whether everything written here is to be read.
     pub(super) fn is_unplanned(&self, path: &Path<'_>) -> bool {
         self.plan.is_empty() && (matches!(self.view, View::All) || !matches!(path, Path::Root))

@@ -64,7 +64,7 @@ fn add(path: &Path, tree: &mut Tree, errors: &mut Vec<Error>) {
     // Read order is error order.
     let order = tree.files.len();
     match load(path, order) {
-        Ok(node) => tree.root.merge(node),
+        Ok(node) => tree.root.merge(node, &mut tree.replaced),
         Err(found) => errors.extend(found),
     }
 }

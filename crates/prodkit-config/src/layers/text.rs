@@ -7,23 +7,24 @@ use crate::parse::DEPTH;
 use crate::path::push_key;
 use crate::scalar::Form;
 use crate::source::{Origin, Place, escaped};
+use crate::tree::Tree;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::sync::Arc;
 
 type Vars = [(OsString, OsString)];
 
-pub(super) fn aliases(aliases: &[Alias], root: &mut Node, errors: &mut Vec<Error>) {
+pub(super) fn aliases(aliases: &[Alias], tree: &mut Tree, errors: &mut Vec<Error>) {
     for Alias { variable, path, value } in aliases.iter().filter(|alias| !alias.value.is_empty()) {
         let origin = Origin(Place::Env(Arc::from(variable.as_str())));
         match steps(path.split('.')) {
-            Some(steps) => put_text(root, &steps, value, &origin, errors),
+            Some(steps) => put_text(tree, &steps, value, &origin, errors),
             None => errors.push(Error::new("", origin, format!("`{}` is not a path", escaped(path)))),
         }
     }
 }
 
-pub(super) fn env(prefix: Option<&str>, vars: &Vars, root: &mut Node, errors: &mut Vec<Error>) {
+pub(super) fn env(prefix: Option<&str>, vars: &Vars, tree: &mut Tree, errors: &mut Vec<Error>) {
     let Some(prefix) = prefix else { return };
     // Sorted, because an environment has no order of its own.
     let mut found: BTreeMap<Vec<String>, (&str, &OsStr)> = BTreeMap::new();
@@ -52,18 +53,18 @@ pub(super) fn env(prefix: Option<&str>, vars: &Vars, root: &mut Node, errors: &m
                 format!("contradicts {}, which sets the section to a text", escaped(above)),
             ));
         } else {
-            put_text(root, steps, value, &origin, errors);
+            put_text(tree, steps, value, &origin, errors);
         }
     }
 }
 
-pub(super) fn sets(sets: &[String], root: &mut Node, errors: &mut Vec<Error>) {
+pub(super) fn sets(sets: &[String], tree: &mut Tree, errors: &mut Vec<Error>) {
     for (index, set) in sets.iter().enumerate() {
         // Without a `=` the whole text may be a value, so it is not repeated.
         let (path, value) = set.split_once('=').map_or(("", None), |(path, value)| (path, Some(value)));
         let origin = Origin(Place::Set { index, path: Arc::from(path) });
         match (steps(path.split('.')), value) {
-            (Some(steps), Some(value)) => put_text(root, &steps, OsStr::new(value), &origin, errors),
+            (Some(steps), Some(value)) => put_text(tree, &steps, OsStr::new(value), &origin, errors),
             _ => {
                 let message = format!("the --set number {} is not of the form `path=value`", index + 1);
                 errors.push(Error::new("", Origin::DEFAULT, message));
@@ -77,10 +78,11 @@ fn steps<T: Into<String>>(names: impl Iterator<Item = T>) -> Option<Vec<String>>
     (names.len() < DEPTH && names.iter().all(|name| !name.is_empty())).then_some(names)
 }
 
-fn put_text(root: &mut Node, steps: &[String], value: &OsStr, origin: &Origin, errors: &mut Vec<Error>) {
+fn put_text(tree: &mut Tree, steps: &[String], value: &OsStr, origin: &Origin, errors: &mut Vec<Error>) {
     match value.to_str() {
         Some(text) => {
-            if let Err(error) = put(root, steps, Node::scalar(text, Form::Bare, origin.clone()), origin) {
+            let node = Node::scalar(text, Form::Bare, origin.clone());
+            if let Err(error) = put(tree, steps, node, origin) {
                 errors.push(error);
             }
         }
@@ -90,7 +92,8 @@ fn put_text(root: &mut Node, steps: &[String], value: &OsStr, origin: &Origin, e
 
 /// Walks to the place, making sections on the way, and puts the node there. A section that exists keeps its origin:
 /// whoever looks for it looks in the file.
-fn put(root: &mut Node, steps: &[String], node: Node, origin: &Origin) -> Result<(), Error> {
+fn put(tree: &mut Tree, steps: &[String], node: Node, origin: &Origin) -> Result<(), Error> {
+    let Tree { root, replaced, .. } = tree;
     let mut at = root;
     for (depth, name) in steps.iter().enumerate() {
         if let Kind::Seq(_) = at.kind {
@@ -99,7 +102,7 @@ fn put(root: &mut Node, steps: &[String], node: Node, origin: &Origin) -> Result
             return Err(Error::new(dotted(steps), origin.clone(), message));
         }
         if !matches!(at.kind, Kind::Map(_)) {
-            *at = Node::map(origin.clone());
+            at.replace(Node::map(origin.clone()), replaced);
         }
         let Kind::Map(map) = &mut at.kind else { return Ok(()) };
         if map.find(name).is_none() {
@@ -117,7 +120,7 @@ fn put(root: &mut Node, steps: &[String], node: Node, origin: &Origin) -> Result
         }
         at = &mut entry.node;
     }
-    *at = node;
+    at.replace(node, replaced);
     Ok(())
 }
 

@@ -6,7 +6,7 @@
 use super::{Budget, Problem, duplicate, not_a_map, range};
 use crate::node::{Entry, Kind, Map, Node};
 use crate::scalar::Form;
-use crate::source::{File, Origin, Place, Span};
+use crate::source::{Alias, File, Origin, Place};
 use serde_saphyr::granit_parser::{self as granit, Event, Parser, ScalarStyle, StrInput};
 use std::collections::HashMap;
 use std::ops::Range;
@@ -18,7 +18,7 @@ struct Composer<'a> {
     budget: Budget,
     anchors: HashMap<usize, Anchor>,
     problems: &'a mut Vec<Problem>,
-    aliases: &'a mut Vec<(Span, Span)>,
+    aliases: &'a mut Vec<Alias>,
 }
 
 struct Anchor {
@@ -44,7 +44,7 @@ type Begin<'a> = (Event<'a>, Range<usize>);
 pub(super) fn parse(
     file: &Arc<File>,
     problems: &mut Vec<Problem>,
-    aliases: &mut Vec<(Span, Span)>,
+    aliases: &mut Vec<Alias>,
 ) -> Result<Node, Problem> {
     let parser = Parser::new_from_str(&file.text);
     let mut composer =
@@ -146,7 +146,7 @@ impl<'a> Composer<'a> {
         if let (Kind::Scalar { .. }, Some(alias), Some(target)) =
             (&node.kind, node.origin.span(), target.span())
         {
-            self.aliases.push((alias.clone(), target.clone()));
+            self.aliases.push((alias.start..alias.end, target.start..target.end));
         }
         Ok(Composed { node, nodes, text, height })
     }
@@ -208,20 +208,18 @@ impl<'a> Composer<'a> {
         Ok(Composed { node, nodes, text, height: height + 1 })
     }
 
-    /// A key that is more than a text: it has an anchor or a tag, or stands for another.
+    /// A key that is more than a text. Keys are printed, so that none may be what a value is elsewhere.
     fn key(&mut self, begin: Begin<'a>, depth: usize) -> Result<(Option<Arc<str>>, Origin), Problem> {
-        let written = if let Event::Scalar(name, ..) = &begin.0 { Some(Arc::from(&**name)) } else { None };
         let at = begin.1.clone();
-        let Node { kind, origin } = self.node(begin, depth + 1)?.node;
-        self.budget.refund();
-        let name = match (written, kind) {
-            (Some(name), _) => Some(name),
-            (None, Kind::Scalar { text, .. }) => Some(text),
-            (None, Kind::Seq(_) | Kind::Map(_)) => {
-                self.problems.push(Problem::new(at, "a key must be text"));
-                None
-            }
+        let (name, wrong) = match &begin.0 {
+            Event::Scalar(name, _, 0, _) => (Some(Arc::from(&**name)), None),
+            Event::Scalar(..) => (None, Some("a key cannot have an anchor: put it behind the `:`")),
+            Event::Alias(_) => (None, Some("a key cannot be an alias: write it out")),
+            _ => (None, Some("a key must be text")),
         };
+        let origin = self.node(begin, depth + 1)?.node.origin;
+        self.budget.refund();
+        self.problems.extend(wrong.map(|message| Problem::new(at, message)));
         Ok((name, origin))
     }
 

@@ -245,18 +245,45 @@ fn a_list_is_set_whole() {
 }
 
 #[test]
-fn an_emptied_section_keeps_what_lies_below_and_null_removes_it() {
-    let dir = Dir::with(&[
-        ("base.yaml", b"a: {x: 1}\nb: 5\n"),
-        ("empty.yaml", b"a:\n  # x: 2\n"),
-        ("null.yaml", b"a: null\n"),
-        ("map.yaml", b"b: {y: 1}\n"),
-    ]);
-    let read = |over: &str| {
-        let tree = Layers::new().file(dir.path("base.yaml")).file(dir.path(over)).read().unwrap();
-        shown(&tree, &dir)
-    };
-    assert_eq!(read("empty.yaml"), ["a.x = 1    # base.yaml:1:8", "b = 5    # base.yaml:2:4"]);
-    assert_eq!(read("null.yaml"), ["a = null    # null.yaml:1:4", "b = 5    # base.yaml:2:4"]);
-    assert_eq!(read("map.yaml"), ["a.x = 1    # base.yaml:1:8", "b.y = 1    # map.yaml:1:8"]);
+fn nothing_behind_a_key_keeps_the_section_or_list_below_and_null_removes_it() {
+    let base = "a: {x: 1}\nb: 5\nhosts: [h]\n";
+    let below = ["a.x = 1    # base.yaml:1:8", "b = 5    # base.yaml:2:4", "hosts[0] = h    # base.yaml:3:9"];
+    for (over, at, shown_at) in [
+        ("a:\n  # x: 2\n", 0, below[0]),
+        ("a: null\n", 0, "a = null    # over.yaml:1:4"),
+        ("a: ~\n", 0, "a = ~    # over.yaml:1:4"),
+        ("a: {}\n", 0, below[0]),
+        ("hosts:\n  # - other\n", 2, below[2]),
+        ("hosts:", 2, below[2]),
+        ("hosts: null\n", 2, "hosts = null    # over.yaml:1:8"),
+        ("hosts: []\n", 2, "hosts = []    # over.yaml:1:8"),
+        ("hosts: [i]\n", 2, "hosts[0] = i    # over.yaml:1:9"),
+        // Over a single value it is another value, which its type has to want.
+        ("b:\n", 1, "b = null    # over.yaml:1:1"),
+        ("b: {y: 1}\n", 1, "b.y = 1    # over.yaml:1:5"),
+    ] {
+        let dir = Dir::with(&[("base.yaml", base.as_bytes()), ("over.yaml", over.as_bytes())]);
+        let tree = Layers::new().file(dir.path("base.yaml")).file(dir.path("over.yaml")).read().unwrap();
+        let mut expected = below;
+        expected[at] = shown_at;
+        assert_eq!(shown(&tree, &dir), expected, "{over:?}");
+    }
+}
+
+#[test]
+fn nothing_behind_the_key_of_a_single_value_is_none_or_an_error() {
+    #[derive(Deserialize)]
+    struct Config<T> {
+        a: T,
+    }
+    let dir = Dir::with(&[("base.yaml", b"a: 5\n"), ("over.yaml", b"a:\n")]);
+    let tree = Layers::new().file(dir.path("base.yaml")).file(dir.path("over.yaml")).read().unwrap();
+    assert_eq!(tree.load_one::<Config<Option<u8>>>().unwrap().config.a, None);
+    for error in [tree.load_one::<Config<u8>>().err(), tree.load_one::<Config<String>>().err()] {
+        let text = dir.text(&error.unwrap());
+        assert!(
+            text.starts_with("over.yaml:1:1: a: expected ") && text.contains(", found nothing"),
+            "{text}"
+        );
+    }
 }

@@ -1,9 +1,10 @@
 //! Nothing that may be a secret is printed: planted values, every way out.
 
-use crate::kit::Dir;
+use crate::kit::{Dir, load, read, yaml};
 use prodkit_config::{Layers, SECRET_NAME, Tree};
 use serde::de::{DeserializeOwned, Visitor};
 use serde::{Deserialize, Deserializer};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZeroU16;
 
@@ -214,4 +215,181 @@ fn the_rest_of_the_line_is_shown() {
         text.contains("  1 | {port: x, password: ***, url: 'http://***@b/c', nested: {}}\n    |        ^"),
         "{text}"
     );
+}
+
+/// A secret that only its type knows, with an alias to it or from it where another type complains, before and after.
+#[test]
+fn what_only_the_type_knows_and_an_alias_repeats() {
+    #[derive(Deserialize, Debug)]
+    #[expect(dead_code, reason = "only read by serde")]
+    struct Typed {
+        #[serde(default)]
+        before: Vec<u8>,
+        first: Option<u8>,
+        checked: Option<Quoting>,
+        section: Option<Plain>,
+        motto: Option<Secret>,
+        safe: Option<Safe>,
+        list: Option<Vec<Secret>>,
+        behind: Option<u8>,
+        env: Option<serde_json::Value>,
+        set: Option<serde_json::Value>,
+    }
+    #[derive(Deserialize, Debug)]
+    #[expect(dead_code, reason = "only read by serde")]
+    struct Plain {
+        motto: Option<u8>,
+        other: Option<u8>,
+    }
+    #[derive(Deserialize, Debug)]
+    #[expect(dead_code, reason = "only read by serde")]
+    struct Safe {
+        motto: Secret,
+        other: Option<u8>,
+    }
+    /// Quotes what it was given.
+    #[derive(Deserialize, Debug)]
+    #[serde(try_from = "BTreeMap<String, String>")]
+    struct Quoting;
+    impl TryFrom<BTreeMap<String, String>> for Quoting {
+        type Error = String;
+        fn try_from(map: BTreeMap<String, String>) -> Result<Self, String> {
+            Err(format!("no sense in {map:?}"))
+        }
+    }
+    for text in [
+        // the anchor at the plain key, the secret an alias
+        "first: &x hunter2\nmotto: *x\n",
+        "{first: &x hunter2, motto: *x, behind: x}",
+        "before: [&x hunter2]\nmotto: *x\n",
+        "section: {motto: &x hunter2, other: z}\nmotto: *x\n",
+        "checked: {said: &x hunter2}\nmotto: *x\n",
+        "behind: &x hunter2\nlist: [*x]\n",
+        // the other way round
+        "motto: &x hunter2\nfirst: *x\n",
+        "{motto: &x hunter2, first: *x, behind: *x}",
+        "list: [&x hunter2]\nbefore: [*x, 1]\n",
+        "safe: {motto: &x hunter2}\nbehind: *x\n",
+        "motto: &x hunter2\nchecked: {said: *x}\n",
+        // whole sections
+        "section: &s {motto: hunter2, other: z}\nsafe: *s\n",
+        "safe: &s {motto: hunter2, other: z}\nsection: *s\n",
+        "list: &l [hunter2, hunter2]\nbefore: *l\n",
+        "before: &l [hunter2]\nlist: *l\n",
+        // merge keys
+        "section: &s {motto: hunter2, other: z}\nsafe: {<<: *s}\n",
+        "safe: &s {motto: hunter2, other: z}\nsection: {<<: *s, other: z}\n",
+        "section: &s {motto: hunter2}\nsafe: {<<: [*s, {other: z}]}\n",
+        "motto: &x hunter2\nsection: {<<: {motto: *x}}\n",
+        // one of several, and a secret nobody reads as one
+        "first: &x hunter2\nbehind: *x\nbefore: [*x]\nlist: [*x]\n",
+        "moto: &x hunter2\nfirst: *x\n",
+        "first: &x hunter2\nmoto: [*x]\n",
+        "motto: [&x hunter2]\nfirst: *x\n",
+    ] {
+        silent::<Typed>("c.yaml", text);
+        assert!(text.contains("moto") || loads_with_other_words::<Typed>(text).is_err(), "{text}");
+    }
+    // And where nothing is wrong with it.
+    #[derive(Deserialize, Debug)]
+    #[expect(dead_code, reason = "only read by serde")]
+    struct Fine {
+        first: Option<String>,
+        motto: Option<Secret>,
+        safe: Option<Safe>,
+        list: Option<Vec<String>>,
+        env: Option<serde_json::Value>,
+        set: Option<serde_json::Value>,
+    }
+    for text in [
+        "first: &x hunter2\nmotto: *x\n",
+        "motto: &x hunter2\nfirst: *x\n",
+        "safe: {motto: &x hunter2}\nlist: [*x, open]\n",
+        "list: [open, &x hunter2]\nsafe: {<<: {motto: *x}}\n",
+    ] {
+        silent::<Fine>("c.yaml", text);
+        let hash = |text: &str| {
+            let tree = yaml(text);
+            let secrets = tree.load_one::<Fine>().unwrap().secrets;
+            tree.show().hiding(secrets).hash()
+        };
+        assert_eq!(hash(text), hash(&text.replace("hunter2", "other")), "{text}");
+        assert!(!text.contains("open") || hash(text) != hash(&text.replace("open", "other")), "{text}");
+    }
+    // What is no secret stays in sight.
+    let tree = yaml("first: &x open\nlist: [*x]\nmotto: hunter2\n");
+    let shown = tree.show().hiding(tree.load_one::<Fine>().unwrap().secrets).to_string();
+    assert_eq!((shown.matches("open").count(), shown.matches("***").count()), (2, 1), "{shown}");
+}
+
+/// So that a text which is silent is not so by being right.
+fn loads_with_other_words<C: DeserializeOwned>(text: &str) -> Result<C, String> {
+    load(&text.replace("hunter2", "other"))
+}
+
+#[test]
+fn one_part_reads_as_a_secret_what_the_other_does_not() {
+    #[derive(Deserialize)]
+    struct Settings {
+        #[expect(dead_code, reason = "only read by serde")]
+        shared: Shared<Secret>,
+    }
+    #[derive(Deserialize)]
+    struct App {
+        #[expect(dead_code, reason = "only read by serde")]
+        shared: Shared<u8>,
+    }
+    #[derive(Deserialize)]
+    struct Shared<T> {
+        #[expect(dead_code, reason = "only read by serde")]
+        motto: T,
+    }
+    let errors = yaml("shared: {motto: hunter2}\n").load::<Settings, App>(&["shared"]).err().unwrap();
+    assert_eq!(errors.iter().count(), 1, "{errors}");
+    assert!(!errors.to_string().contains(CANARY), "{errors}");
+}
+
+/// The line of an error in a lower file may hold what a later source has replaced, and no type has looked at.
+#[test]
+fn what_was_replaced() {
+    #[derive(Deserialize, Debug)]
+    #[expect(dead_code, reason = "only read by serde")]
+    struct Typed {
+        motto: Option<Secret>,
+        safe: Option<BTreeMap<String, Secret>>,
+        list: Option<Vec<Secret>>,
+        port: u8,
+    }
+    let lower = "{motto: hunter2, safe: {a: hunter2}, list: [hunter2], port: x}\n";
+    for upper in ["motto: new\nsafe: {a: new}\nlist: [new]\n", "motto: null\nsafe: null\nlist: []\n"] {
+        let dir = Dir::with(&[("1.yaml", lower.as_bytes()), ("2.yaml", upper.as_bytes())]);
+        let layers = Layers::new().file(dir.path("1.yaml")).file(dir.path("2.yaml"));
+        let text = dir.text(&layers.read().unwrap().load_one::<Typed>().unwrap_err());
+        assert!(
+            text.contains("1.yaml:1:61: port: ") && text.contains("port: x}") && !text.contains(CANARY),
+            "{text}"
+        );
+    }
+    let dir = Dir::with(&[("1.yaml", lower.as_bytes())]);
+    let layers = Layers::new()
+        .file(dir.path("1.yaml"))
+        .env("APP__", [("APP__MOTTO", "new"), ("APP__LIST", "new")])
+        .set("safe.a=new");
+    let text = dir.text(&layers.read().unwrap().load_one::<Typed>().unwrap_err());
+    assert!(text.contains("1.yaml:1:61: port: ") && !text.contains(CANARY), "{text}");
+}
+
+/// Keys are printed as parts of paths, so none may be what a value is elsewhere.
+#[test]
+fn a_key_is_no_alias_and_has_no_anchor() {
+    for text in [
+        "password: &p hunter2\n*p : 1\n",
+        "a: &p hunter2\n*p : 1\npassword: *p\n",
+        "&p hunter2: 1\npassword: *p\n",
+        "password: &p hunter2\nnested: {credentials: {*p : 1}}\n",
+    ] {
+        silent::<Config>("c.yaml", text);
+        let error = read("c.yaml", text).unwrap_err();
+        assert!(error.contains(": a key cannot "), "{error}");
+    }
 }

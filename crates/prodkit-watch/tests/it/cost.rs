@@ -75,7 +75,7 @@ async fn alone_in_a_storm() {
         move || {
             let start = Instant::now();
             while !stop.load(Relaxed) {
-                while touches.load(Relaxed) < start.elapsed().as_millis() as u64 * 10 {
+                while touches.load(Relaxed) < start.elapsed().as_millis() as u64 * 10 && !stop.load(Relaxed) {
                     // what touch(1) does: open, change the times, close
                     let file = fs::File::options().append(true).open(&path).unwrap();
                     file.set_modified(SystemTime::now()).unwrap();
