@@ -4,13 +4,17 @@
 //! cargo bench -p prodkit-benches --bench config
 //! ```
 //!
-//! `reload` is what a service does when a file has changed: read all layers, ask whether they say something new, type
-//! it. Beside it, the parsers alone, each filling the same types without a single place or source to show for it.
+//! `from rename to commit` is all of it, as a service has it: the change is seen, the file hashed, read, compared and typed,
+//! 5,500 routes are moved and the new hash is made. `reload` is the part that reads: all layers, whether they say something
+//! new, and their type. Beside it, the parsers alone, each filling the same types without a single place or source to show
+//! for it.
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use prodkit_config::{Layers, Tree};
+use prodkit_config::{Layers, Outcome, Reload, Tree, WatchOptions};
+use prodkit_live::Live;
 use serde::Deserialize;
-use std::{collections::BTreeMap, fmt::Write as _, fs, hint::black_box, path::Path, time::Duration};
+use std::time::{Duration, Instant};
+use std::{collections::BTreeMap, fmt::Write as _, fs, hint::black_box, path::Path};
 
 #[derive(Deserialize)]
 #[expect(dead_code, reason = "only filled")]
@@ -36,6 +40,17 @@ struct Limits {
     in_flight: u64,
     per_second: u64,
 }
+
+/// The same, where the routes move.
+#[derive(Deserialize)]
+struct Moving {
+    #[expect(dead_code, reason = "only filled")]
+    name: String,
+    routes: Live<BTreeMap<String, Route>>,
+}
+
+#[derive(Deserialize)]
+struct Settings {}
 
 const ROUTES: usize = 5_500;
 
@@ -97,6 +112,9 @@ fn formats(c: &mut Criterion) {
         let mut group = c.benchmark_group(format!("{extension}, {} kB", text.len() / 1000));
         group.sample_size(20).measurement_time(Duration::from_secs(4));
         group.throughput(Throughput::Bytes(text.len() as u64));
+        group.bench_function("from rename to commit", |b| {
+            b.iter_custom(|changes| committed(&path, &text, changes))
+        });
         group.bench_function("reload", |b| {
             b.iter_with_large_drop(|| {
                 let tree = read(&path);
@@ -112,6 +130,31 @@ fn formats(c: &mut Criterion) {
         group.bench_function("the parser alone", |b| b.iter_with_large_drop(|| alone(extension, &text)));
         group.finish();
     }
+}
+
+/// The time of so many changes, each from the moment the new file is in place to its commit.
+fn committed(path: &Path, text: &str, changes: u64) -> Duration {
+    let texts = [text.replace("1000", "1001"), text.to_owned()];
+    let new = path.with_file_name("new");
+    let put = |text: &str| fs::write(&new, text).and_then(|()| fs::rename(&new, path));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.unwrap_or_else(|error| unreachable!("{error}"));
+    let started = Reload::<Settings, Moving>::start(Layers::new().file(path), &[], WatchOptions::default());
+    let (loaded, mut reload) = started.unwrap_or_else(|errors| unreachable!("{errors}"));
+    let changed = texts.iter().cycle().zip(0..changes).map(|(text, _)| {
+        // Apart from each other, as changes are.
+        std::thread::sleep(Duration::from_millis(50));
+        put(text).unwrap_or_else(|error| unreachable!("{error}"));
+        let start = Instant::now();
+        let outcome = runtime.block_on(reload.next());
+        let took = start.elapsed();
+        assert!(matches!(outcome, Outcome::Committed(_)), "{outcome:?}");
+        took
+    });
+    let took = changed.sum();
+    assert_eq!(loaded.config.routes.generation(), changes);
+    put(text).unwrap_or_else(|error| unreachable!("{error}"));
+    took
 }
 
 fn alone(extension: &str, text: &str) -> Config {

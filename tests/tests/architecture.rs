@@ -209,21 +209,24 @@ fn process_globals_are_set_in_one_file() {
     }
 }
 
-/// `docs/guide-parity.md` names, in the last column of each row, the test that shows it: `crate/file::function`.
+/// `docs/guide-parity.md` and `docs/reload.md` name, in the last column of each row, the test that shows it:
+/// `crate/file::function`.
 #[test]
 fn the_tests_on_the_parity_page_exist() {
-    let page = fs::read_to_string(root().join("docs/guide-parity.md")).unwrap();
-    let mut found = 0;
-    for row in page.lines().filter(|line| line.starts_with("| ") && !line.ends_with("| test |")) {
-        let cell = row.trim_end_matches(" |").rsplit(" | ").next().unwrap();
-        let tests: Vec<_> = cell.split('`').skip(1).step_by(2).collect();
-        assert!(cell == "no test" || !tests.is_empty(), "neither a test nor its absence: {row}");
-        for test in tests {
-            assert!(is_a_function(test), "no such test: {row}");
-            found += 1;
+    for (page, least) in [("guide-parity", 50), ("reload", 60)] {
+        let text = fs::read_to_string(root().join("docs").join(page).with_extension("md")).unwrap();
+        let mut found = 0;
+        for row in text.lines().filter(|line| line.starts_with("| ") && !line.ends_with("| test |")) {
+            let cell = row.trim_end_matches(" |").rsplit(" | ").next().unwrap();
+            let tests: Vec<_> = cell.split('`').skip(1).step_by(2).collect();
+            assert!(cell == "no test" || !tests.is_empty(), "neither a test nor its absence: {row}");
+            for test in tests {
+                assert!(is_a_function(test), "no such test: {test} in {row}");
+                found += 1;
+            }
         }
+        assert!(found > least, "{page} was not understood");
     }
-    assert!(found > 50, "the page was not understood");
 }
 
 /// Every variable of the OpenTelemetry specification that `docs/otel-env.md` must have a row for.

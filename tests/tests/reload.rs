@@ -1,7 +1,9 @@
 //! A configuration that changes under the running process, from outside: what it answers, logs, counts and shows.
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::process::Command;
 
 use prodkit_e2e::http::{Connection, get};
 use prodkit_e2e::process::Service;
@@ -23,15 +25,42 @@ struct Rig {
 
 impl Rig {
     fn new(text: &str, settings: &[&str]) -> Self {
+        Self::under(&[], "volume/config.yaml", text, settings)
+    }
+
+    /// The service is run by `command`, which gets the service's own command line behind its own.
+    fn under(command: &[&str], file: &str, text: &str, settings: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let volume = FakeVolume::new(folder.path().join("volume"));
         volume.write(&[("config.yaml", text)]);
-        let file = volume.path("config.yaml");
-        let arguments = ["--config", file.to_str().unwrap()];
+        let line = [command, &[FIXTURE, "--config", file]].concat();
         let settings: Vec<_> = settings.iter().copied().chain(["shutdown.delay=0s"]).collect();
-        let mut service = Service::start_with(FIXTURE, folder.path(), &arguments, &settings, &[]).unwrap();
+        // For a shell to find its tools by.
+        let env = [("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")];
+        let mut service = Service::start_with(line[0], folder.path(), &line[1..], &settings, &env).unwrap();
         let Some((Some(main), admin)) = service.ready() else { panic!("never ready: {:#?}", service.seen()) };
         Self { service, volume, _folder: folder, main, admin }
+    }
+
+    /// In namespaces of its own, after this script. `None` where nobody may have such.
+    fn alone(script: &str, file: &str, text: &str, settings: &[&str]) -> Option<Self> {
+        let own = ["unshare", "--user", "--map-root-user", "--mount"];
+        let able = Command::new(own[0]).args(&own[1..]).arg("true").output();
+        if !able.is_ok_and(|output| output.status.success()) {
+            println!("not run: it needs unprivileged user namespaces");
+            return None;
+        }
+        // One process all the way, which a test ends by its pid.
+        let script = format!("{script} && exec \"$@\"");
+        Some(Self::under(&[&own[..], &["sh", "-c", &script, "sh"]].concat(), file, text, settings))
+    }
+
+    fn count(&self, message: &str) -> usize {
+        self.service
+            .seen()
+            .iter()
+            .filter(|line| line["msg"].as_str().is_some_and(|msg| msg.starts_with(message)))
+            .count()
     }
 
     /// An update of the volume, and the line that says what became of it.
@@ -116,12 +145,16 @@ fn a_broken_file_changes_nothing_and_is_told() {
     let shown = rig.shown();
     assert_eq!((&shown["generation"], &shown["last_error"]), (&json!(0), &line["error"]));
     assert_eq!(rig.metric("prodkit_config_last_reload_successful"), 0.0);
+    assert!(rig.metric("prodkit_config_reloads_total{result=\"refused\"}") >= 1.0);
+    let loaded = rig.metric("prodkit_config_loaded_timestamp_seconds");
     assert_eq!(rig.check("config")["status"], "failing");
     assert_eq!(get(rig.admin, "/health/ready").unwrap().status, 200, "it only degrades");
 
     rig.swap("greeting: two\n", TAKEN);
     assert_eq!((rig.greeting().1.as_str(), &rig.shown()["last_error"]), ("two", &Value::Null));
     assert_eq!(rig.metric("prodkit_config_last_reload_successful"), 1.0);
+    assert_eq!(rig.metric("prodkit_config_reloads_total{result=\"committed\"}"), 1.0);
+    assert!(rig.metric("prodkit_config_loaded_timestamp_seconds") > loaded);
     assert_eq!(rig.check("config")["status"], "healthy");
 }
 
@@ -161,6 +194,109 @@ fn secrets_are_not_shown() {
     let answer = Connection::open(rig.admin).unwrap().request("GET", "/admin/config", &headers, b"").unwrap();
     let text = answer.text();
     assert!(answer.status == 200 && text.contains("admin.token") && !text.contains("hunter2"), "{text}");
+}
+
+/// Each field, through a start, a commit, a refusal and the next commit.
+#[test]
+fn what_is_shown_is_complete_and_of_the_promised_form() {
+    let mut rig = Rig::new("greeting: one\nfixed: a\n", &[]);
+    let start = rig.shown();
+    let first = well_formed(&start, 0, &json!([]));
+    assert_eq!(start["last_error"], Value::Null);
+    assert_eq!(start["values"]["shutdown.delay"], json!({"value": "0s", "source": "--set shutdown.delay"}));
+
+    rig.swap("greeting: two\nfixed: b\nservice: {namespace: n}\n", TAKEN);
+    let taken = rig.shown();
+    let second = well_formed(&taken, 1, &json!(["fixed", "service"]));
+    assert!(second > first && taken["last_error"].is_null());
+
+    rig.swap("greeting: [\n", REFUSED);
+    let refused = rig.shown();
+    assert_eq!(well_formed(&refused, 1, &json!(["fixed", "service"])), second);
+    let error = refused["last_error"].as_str().unwrap();
+    assert!(error.contains("config.yaml:2:1: "), "file and line: {error}");
+    assert_eq!((&refused["hash"], &refused["values"]), (&taken["hash"], &taken["values"]));
+
+    rig.swap("greeting: three\nfixed: a\n", TAKEN);
+    let repaired = rig.shown();
+    well_formed(&repaired, 2, &json!([]));
+    assert_eq!(repaired["last_error"], Value::Null);
+}
+
+/// The moment it was loaded at, which sorts as text.
+fn well_formed(shown: &Value, generation: u64, pending: &Value) -> String {
+    let names: BTreeSet<_> = shown.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(names, BTreeSet::from(["generation", "hash", "loaded_at", "last_error", "pending", "values"]));
+    assert_eq!((&shown["generation"], &shown["pending"]), (&json!(generation), pending));
+    let hash = shown["hash"].as_str().unwrap();
+    assert!(hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()), "{hash}");
+    for (path, value) in shown["values"].as_object().unwrap() {
+        let said: BTreeSet<_> = value.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(said, BTreeSet::from(["value", "source"]), "{path}");
+        assert!(value["source"].as_str().is_some_and(|source| !source.is_empty()), "{path}");
+    }
+    let loaded_at = shown["loaded_at"].as_str().unwrap();
+    assert!(loaded_at.len() == "2026-01-01T00:00:00.000Z".len() && loaded_at.ends_with('Z'), "{loaded_at}");
+    loaded_at.to_owned()
+}
+
+/// By its key, by its type alone, as a password of a URL, where an alias repeats it, and in what is wrong.
+#[test]
+fn nothing_secret_is_shown_whatever_makes_it_one() {
+    let text = "greeting: &one http://user:hunter2@db/orders\nmotto: &two hunter2\n\
+                notes: {a: *two, password: hunter2, url: 'amqp://hunter2:hunter2@mq', again: *one}\n";
+    let mut rig = Rig::new(text, &[]);
+    let start = rig.shown();
+    for path in ["greeting", "motto", "notes.a", "notes.password", "notes.url", "notes.again"] {
+        assert!(start["values"][path]["value"].as_str().unwrap().contains("***"), "{path}: {start}");
+    }
+    let line = rig.swap(&text.replace("notes: {", "notes: {b: *two, c: [*two], "), REFUSED);
+    let refused = rig.shown();
+    assert_eq!(refused["last_error"], line["error"]);
+    assert!(line["error"].as_str().unwrap().contains("notes.c: expected "), "{line}");
+    rig.swap(&text.replace("motto: &two hunter2", "motto: &two hunter22"), TAKEN);
+    let taken = rig.shown();
+    assert_eq!(taken["generation"], 1);
+    assert_eq!(taken["hash"], start["hash"], "a hash that tells secrets apart tells of them");
+    let verbose = get(rig.admin, "/health/ready?verbose").unwrap().text();
+    for text in [start.to_string(), refused.to_string(), taken.to_string(), line.to_string(), verbose] {
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+    assert!(!format!("{:?}", rig.service.seen()).contains("hunter2"));
+}
+
+const BLIND: &str = "changes cannot be seen: it is mounted by itself (subPath)";
+const POLLING: &str = "files are polled";
+
+#[test]
+fn a_file_mounted_by_sub_path_is_told_at_start() {
+    // The file of this moment and no other: what kubelet mounts for a subPath.
+    let script = "touch mounted.yaml && mount --bind \"$(readlink -f volume/config.yaml)\" mounted.yaml";
+    let text = "greeting: one\n";
+    let Some(mut mounted) = Rig::alone(script, "mounted.yaml", text, &["log.level=debug"]) else { return };
+    mounted.volume.write(&[("config.yaml", "greeting: two\n")]);
+    mounted.service.signal(Signal::HUP).unwrap();
+    mounted.line("the configuration says nothing new");
+    assert_eq!(mounted.greeting().1, "one");
+    assert_eq!(mounted.count(BLIND), 1, "{:#?}", mounted.service.seen());
+
+    let Some(mut whole) = Rig::alone(script, "volume/config.yaml", text, &[]) else { return };
+    whole.swap("greeting: two\n", TAKEN);
+    assert_eq!(whole.count(BLIND), 0);
+}
+
+#[test]
+fn without_inotify_it_polls_and_warns_once() {
+    let script = "echo 0 > /proc/sys/user/max_inotify_instances";
+    let Some(mut rig) = Rig::alone(script, "volume/config.yaml", "greeting: 0\n", &["config.poll=50ms"])
+    else {
+        return;
+    };
+    for n in 1..=5 {
+        rig.swap(&format!("greeting: {n}\n"), TAKEN);
+        assert_eq!(rig.greeting().1, n.to_string());
+    }
+    assert_eq!(rig.count(POLLING), 1, "{:#?}", rig.service.seen());
 }
 
 #[test]

@@ -52,7 +52,8 @@ impl Eyes {
             warned: false,
         };
         eyes.reopen();
-        eyes.report();
+        // Not a word of it before there is something to watch: a log is often not there yet.
+        eyes.show();
         eyes
     }
 
@@ -129,8 +130,7 @@ impl Eyes {
         self.trouble = Some(why.to_owned());
     }
 
-    /// One line when sight is lost and one when it is back, however often both were tried.
-    fn report(&mut self) {
+    fn show(&self) -> Mode {
         let mode =
             if self.backend.is_some() && self.trouble.is_none() { Mode::Events } else { Mode::Polling };
         self.bell.health(|health| {
@@ -138,7 +138,12 @@ impl Eyes {
             health.last_error.clone_from(&self.trouble);
             health.mode = mode;
         });
-        let blinded = self.open.is_some() && mode == Mode::Polling;
+        mode
+    }
+
+    /// One line when sight is lost and one when it is back, however often both were tried.
+    fn report(&mut self) {
+        let blinded = self.show() == Mode::Polling && self.open.is_some();
         if blinded && !self.warned {
             let reason = self.trouble.as_deref().unwrap_or_default();
             tracing::warn!(reason, "files are polled: no events of the file system");

@@ -105,6 +105,10 @@
 //! milliseconds, all or nothing: an error anywhere, or a refusal by anything that follows from a new value, leaves
 //! everything as it was. `SIGHUP` asks for a look. Whatever else has changed waits for a restart, and is named.
 //!
+//! In Kubernetes a changed ConfigMap or Secret reaches its mounted file up to 2 minutes after it was applied: kubelet's
+//! sync period and its cache add up, 1 minute each by default. Changing an annotation of the pod makes it sync at once.
+//! Files mounted with `subPath` and environment variables never change; of the former a warning says so at start.
+//!
 //! `GET /admin/config` on the admin port shows it: `generation`, `hash`, `loaded_at`, `last_error` (null once the sources are
 //! good again), `pending` and `values` with their sources; secrets are masked. The optional check `config` fails and one line
 //! is logged when something is refused. With `config.soak` a new configuration is on trial: it is taken back when 1 % of at

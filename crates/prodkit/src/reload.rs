@@ -87,10 +87,6 @@ impl<C: DeserializeOwned> Reloading<C> {
     where
         C: 'static,
     {
-        for (path, blind) in self.reload.handle().health().blind {
-            let path = path.display();
-            tracing::warn!(%path, "a configuration file cannot be watched: {}", blind.reason());
-        }
         let teller = Teller::new(health, &telemetry.metrics)?;
         let task = Task { own: self, health: health.clone(), teller, sinks: Sinks::new(telemetry) };
         Ok(move |stop: Stop| -> TaskFuture {

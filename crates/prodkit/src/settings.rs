@@ -413,7 +413,9 @@ impl Default for Metrics {
     }
 }
 
-/// What happens when the sources of the configuration change.
+/// What happens when the sources of the configuration change. Kubernetes brings a changed ConfigMap or Secret to its
+/// mounted file up to 2 minutes later (kubelet's sync period and its cache, 1 minute each), and never to one mounted with
+/// subPath; the file is followed within milliseconds.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(default)]

@@ -1,5 +1,7 @@
 //! A service that misbehaves on demand, for the tests that look at a process from outside.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +17,9 @@ use prodkit::otel::OpenTelemetrySpanExt as _;
 use prodkit::tasks::Backoff;
 use prodkit::trace::FutureExt as _;
 use prodkit::{App, BoxError, Context, Live};
-use serde::Deserialize;
+use prodkit_config::SECRET_NAME;
+use serde::de::Visitor;
+use serde::{Deserialize, Deserializer};
 use tokio::sync::{Mutex, Semaphore, mpsc};
 use tracing::Instrument as _;
 
@@ -28,11 +32,38 @@ struct Config {
     greeting: Live<String>,
     /// Read once.
     fixed: String,
+    /// Used for nothing; only the type says that it is a secret.
+    #[serde(rename = "motto")]
+    _motto: Option<Motto>,
+    /// Used for nothing.
+    #[serde(rename = "notes")]
+    _notes: BTreeMap<String, String>,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { ways: vec![Way::Serve], greeting: Live::fixed("hello".to_owned()), fixed: String::new() }
+        let greeting = Live::fixed("hello".to_owned());
+        let (_motto, _notes) = (None, BTreeMap::new());
+        Self { ways: vec![Way::Serve], greeting, fixed: String::new(), _motto, _notes }
+    }
+}
+
+/// A secret, read as one: nothing but its type says so.
+struct Motto;
+
+impl<'de> Deserialize<'de> for Motto {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl<'de> Visitor<'de> for Text {
+            type Value = Motto;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a secret")
+            }
+            fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Motto, D::Error> {
+                String::deserialize(deserializer).map(|_| Motto)
+            }
+        }
+        deserializer.deserialize_newtype_struct(SECRET_NAME, Text)
     }
 }
 

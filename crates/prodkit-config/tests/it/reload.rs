@@ -1,6 +1,7 @@
 //! A configuration that changes on disk under its readers.
 
 mod commit;
+mod latency;
 mod matrix;
 mod moving;
 mod readers;

@@ -6,14 +6,16 @@ use std::path::Path;
 
 use super::support::{GOOD_ORDER, Service};
 
-/// The sequence of kubelet's atomic writer: a new directory, then one link that is swapped.
+/// The sequence of kubelet's atomic writer: a new directory, one link that is swapped, the old directory removed.
 fn swap(volume: &Path, moment: &str, text: &str) {
+    let old = fs::read_link(volume.join("..data")).ok();
     fs::create_dir_all(volume.join(moment)).unwrap();
     fs::write(volume.join(moment).join("config.yaml"), text).unwrap();
     symlink(moment, volume.join("..data_tmp")).unwrap();
     fs::rename(volume.join("..data_tmp"), volume.join("..data")).unwrap();
-    if !volume.join("config.yaml").exists() {
-        symlink("..data/config.yaml", volume.join("config.yaml")).unwrap();
+    match old {
+        Some(old) => fs::remove_dir_all(volume.join(old)).unwrap(),
+        None => symlink("..data/config.yaml", volume.join("config.yaml")).unwrap(),
     }
 }
 
@@ -30,13 +32,17 @@ fn flags_and_level_move_and_a_broken_file_changes_nothing() {
     assert_eq!(service.get("/api/features").json()["new_checkout"], true);
     assert_eq!(service.post(GOOD_ORDER).status, 201);
 
+    let before = service.admin("/admin/config").json();
+    assert!(before["last_error"].is_null());
     swap(&volume, "..3", "feature_flags: {new_checkout: maybe}\nlog: {level: debug}\n");
     service.line("new configuration refused, the last good one stays");
     assert_eq!(service.get("/api/features").json()["new_checkout"], true);
-    let shown = service.admin("/admin/config").json();
-    let error = shown["last_error"].as_str().unwrap();
+    let mut shown = service.admin("/admin/config").json();
+    let error = shown["last_error"].take();
+    let error = error.as_str().unwrap();
     assert!(error.contains("volume/config.yaml:1:31: feature_flags.new_checkout: "), "{error}");
     assert_eq!(shown["generation"], 1);
+    assert_eq!(shown, before, "nothing else has changed");
 
     swap(&volume, "..4", "feature_flags: {new_checkout: false}\nlog: {level: info}\n");
     service.line("configuration reloaded");

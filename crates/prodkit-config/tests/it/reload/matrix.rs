@@ -65,7 +65,7 @@ impl Cell {
     }
 
     async fn next(&mut self) -> Outcome {
-        tokio::time::timeout(PATIENCE, self.reload.next()).await.expect("a look")
+        tokio::time::timeout(PATIENCE, self.reload.next()).await.unwrap()
     }
 
     /// The next outcome is the commit of this.
