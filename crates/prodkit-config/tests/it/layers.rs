@@ -260,7 +260,7 @@ fn nothing_behind_a_key_keeps_the_section_or_list_below_and_null_removes_it() {
         ("hosts: [i]\n", 2, "hosts[0] = i    # over.yaml:1:9"),
         // Over a single value it is another value, which its type has to want.
         ("b:\n", 1, "b = null    # over.yaml:1:1"),
-        ("b: {y: 1}\n", 1, "b.y = 1    # over.yaml:1:5"),
+        ("b: {y: 1}\n", 1, "b.y = 1    # over.yaml:1:8"),
     ] {
         let dir = Dir::with(&[("base.yaml", base.as_bytes()), ("over.yaml", over.as_bytes())]);
         let tree = Layers::new().file(dir.path("base.yaml")).file(dir.path("over.yaml")).read().unwrap();
