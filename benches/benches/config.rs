@@ -143,7 +143,7 @@ fn committed(path: &Path, text: &str, changes: u64) -> Duration {
     let (loaded, mut reload) = started.unwrap_or_else(|errors| unreachable!("{errors}"));
     let changed = texts.iter().cycle().zip(0..changes).map(|(text, _)| {
         // Apart from each other, as changes are.
-        std::thread::sleep(Duration::from_millis(50));
+        std::thread::park_timeout(Duration::from_millis(50));
         put(text).unwrap_or_else(|error| unreachable!("{error}"));
         let start = Instant::now();
         let outcome = runtime.block_on(reload.next());

@@ -1,5 +1,10 @@
 //! A configuration that changes under the running process, from outside: what it answers, logs, counts and shows.
-#![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says what it cannot do"
+)]
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;

@@ -62,7 +62,7 @@ async fn measure(path: &Path, write: &(dyn Fn(&str) + Sync)) -> Vec<Duration> {
     let (loaded, mut reload) = started.unwrap();
     let mut times = Vec::new();
     for n in 1..=CHANGES {
-        thread::sleep(Duration::from_millis(u64::from(n % 11) + 3));
+        thread::park_timeout(Duration::from_millis(u64::from(n % 11) + 3));
         let start = Instant::now();
         write(&format!("n: {n}"));
         let outcome = reload.next().await;
