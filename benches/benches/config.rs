@@ -113,7 +113,7 @@ fn formats(c: &mut Criterion) {
         group.sample_size(20).measurement_time(Duration::from_secs(4));
         group.throughput(Throughput::Bytes(text.len() as u64));
         group.bench_function("from rename to commit", |b| {
-            b.iter_custom(|changes| committed(&path, &text, changes))
+            b.iter_custom(|changes| committed(&path, &text, changes));
         });
         group.bench_function("reload", |b| {
             b.iter_with_large_drop(|| {

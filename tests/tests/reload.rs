@@ -219,7 +219,7 @@ fn what_is_shown_is_complete_and_of_the_promised_form() {
     let refused = rig.shown();
     assert_eq!(well_formed(&refused, 1, &json!(["fixed", "service"])), second);
     let error = refused["last_error"].as_str().unwrap();
-    assert!(error.contains("config.yaml:2:1: "), "file and line: {error}");
+    assert!(error.contains("config.yaml:1:11: "), "file and line: {error}");
     assert_eq!((&refused["hash"], &refused["values"]), (&taken["hash"], &taken["values"]));
 
     rig.swap("greeting: three\nfixed: a\n", TAKEN);
