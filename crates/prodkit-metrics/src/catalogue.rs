@@ -120,7 +120,7 @@ impl Catalogue {
                 // By the first of its names, so that all its series have the same.
                 let raw = &family.meta.raw;
                 let bounds = options.buckets_of(raw, &name::metric(raw)).share();
-                Slot::histogram(bounds, options.exemplars, rejected)
+                Slot::histogram(bounds, options.keeps, rejected)
             }
         };
         match set {

@@ -1,9 +1,12 @@
-//! The two Prometheus text formats.
+//! The Prometheus formats: two of text, and [`protobuf`].
 //!
 //! Sources: Prometheus "Exposition formats", text 0.0.4; the OpenMetrics specification 1.0.0. Neither carries
 //! timestamps here: a value is as old as the scrape. Numbers, `le` among them, are spelled alike in both, so a series
 //! keeps its identity when the scraper changes its mind (OpenMetrics would rather have `le="1.0"`; Prometheus 3
 //! makes it that by itself, for both).
+
+mod protobuf;
+mod wire;
 
 use crate::catalogue::Meta;
 use crate::histogram::Cell;
@@ -13,6 +16,9 @@ use crate::{Exemplar, Format, Kind, name, number};
 use std::time::UNIX_EPOCH;
 
 pub(crate) fn encode(scrape: &Scrape, format: Format, out: &mut Vec<u8>) {
+    if format == Format::Protobuf {
+        return protobuf::encode(scrape, out);
+    }
     for table in scrape.tables() {
         head(table, format, out);
         match table.meta.kind {

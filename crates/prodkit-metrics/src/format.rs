@@ -1,6 +1,6 @@
-//! Which text a scraper gets.
+//! Which format a scraper gets.
 
-/// A text format that [`Recorder::encode`](crate::Recorder::encode) writes.
+/// A format that [`Recorder::encode`](crate::Recorder::encode) writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Format {
@@ -8,14 +8,42 @@ pub enum Format {
     Text004,
     /// OpenMetrics 1.0.0, with units and exemplars.
     OpenMetrics100,
+    /// Prometheus' protobuf messages, each behind its length: the one format with native histograms, for those who ask
+    /// for it. Not text.
+    Protobuf,
 }
 
 /// How many ranges of an `Accept` header are looked at.
 const MOST_RANGES: usize = 64;
 
-/// The ranges both formats could be meant by, from the closest match to the widest.
-const TEXT: [&str; 3] = ["text/plain", "text/*", "*/*"];
-const OPEN_METRICS: [&str; 3] = ["application/openmetrics-text", "application/*", "*/*"];
+/// What a range has to look like to mean a format.
+struct Meaning {
+    format: Format,
+    /// The ranges it could be meant by, from the closest match to the widest.
+    covers: &'static [&'static str],
+    /// Parameters that, if they are there, have these values.
+    parameters: &'static [(&'static str, &'static str)],
+}
+
+/// Where two are wanted alike, the first is taken.
+const MEANINGS: [Meaning; 3] = [
+    Meaning {
+        format: Format::Text004,
+        covers: &["text/plain", "text/*", "*/*"],
+        parameters: &[("version", "0.0.4")],
+    },
+    Meaning {
+        format: Format::OpenMetrics100,
+        covers: &["application/openmetrics-text", "application/*", "*/*"],
+        parameters: &[("version", "1.0.0")],
+    },
+    Meaning {
+        format: Format::Protobuf,
+        // Nobody gets bytes who did not ask for just these.
+        covers: &["application/vnd.google.protobuf"],
+        parameters: &[("proto", "io.prometheus.client.MetricFamily"), ("encoding", "delimited")],
+    },
+];
 
 impl Format {
     /// The format an `Accept` header asks for (RFC 9110 §12.5.1): the higher quality wins, then what stands first.
@@ -24,13 +52,16 @@ impl Format {
     /// specification wants it: a scrape in the wrong format is worth more than an error.
     pub fn negotiate(accept: Option<&str>) -> Self {
         let Some(accept) = accept else { return Self::Text004 };
-        let text = Wish::of(accept, &TEXT, "0.0.4");
-        let open = Wish::of(accept, &OPEN_METRICS, "1.0.0");
-        match (text, open) {
-            (None, Some(open)) if open.quality > 0 => Self::OpenMetrics100,
-            (Some(text), Some(open)) if open.beats(text) => Self::OpenMetrics100,
-            _ => Self::Text004,
+        let mut best: Option<(Wish, Self)> = None;
+        for meaning in &MEANINGS {
+            if let Some(wish) = Wish::of(accept, meaning)
+                && wish.quality > 0
+                && best.is_none_or(|(best, _)| wish.beats(best))
+            {
+                best = Some((wish, meaning.format));
+            }
         }
+        best.map_or(Self::Text004, |(_, format)| format)
     }
 
     /// The value of the `Content-Type` header to answer with.
@@ -38,6 +69,9 @@ impl Format {
         match self {
             Self::Text004 => "text/plain; version=0.0.4; charset=utf-8",
             Self::OpenMetrics100 => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            Self::Protobuf => {
+                "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited"
+            }
         }
     }
 }
@@ -52,22 +86,26 @@ struct Wish {
 }
 
 impl Wish {
-    fn of(accept: &str, covers: &[&str; 3], version: &str) -> Option<Self> {
+    fn of(accept: &str, meaning: &Meaning) -> Option<Self> {
         let mut closest = None;
         for (place, range) in accept.split(',').take(MOST_RANGES).enumerate() {
             let mut parts = range.split(';').map(str::trim);
             let media = parts.next().unwrap_or_default();
-            let Some(distance) = covers.iter().position(|cover| media.eq_ignore_ascii_case(cover)) else {
+            let Some(distance) = meaning.covers.iter().position(|cover| media.eq_ignore_ascii_case(cover))
+            else {
                 continue;
             };
             let mut quality = Some(1000);
             let mut fits = true;
             for (name, value) in parts.filter_map(|part| part.split_once('=')) {
                 let value = value.trim().trim_matches('"');
-                match name.trim() {
-                    name if name.eq_ignore_ascii_case("q") => quality = thousandths(value),
-                    name if name.eq_ignore_ascii_case("version") => fits = value == version,
-                    _ => {}
+                let name = name.trim();
+                if name.eq_ignore_ascii_case("q") {
+                    quality = thousandths(value);
+                } else if let Some((_, ours)) =
+                    meaning.parameters.iter().find(|(ours, _)| name.eq_ignore_ascii_case(ours))
+                {
+                    fits &= value == *ours;
                 }
             }
             let Some(quality) = quality.filter(|_| fits) else { continue };
@@ -80,8 +118,7 @@ impl Wish {
 
     /// One and the same wildcard asks for neither in particular: the plain text stays.
     fn beats(self, other: Self) -> bool {
-        self.quality > other.quality
-            || (self.quality == other.quality && self.quality > 0 && self.place < other.place)
+        self.quality > other.quality || (self.quality == other.quality && self.place < other.place)
     }
 }
 
@@ -98,7 +135,7 @@ fn thousandths(value: &str) -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Format::{OpenMetrics100, Text004};
+    use Format::{OpenMetrics100, Protobuf, Text004};
 
     #[test]
     fn real_headers_get_what_they_ask_for() {
@@ -113,11 +150,20 @@ mod tests {
                 "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,text/plain;version=0.0.4;q=0.2,*/*;q=0.1",
                 OpenMetrics100,
             ),
-            // Prometheus with native histograms: we have no protobuf
+            // Prometheus with native histograms
             (
                 "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.6,application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.2",
-                OpenMetrics100,
+                Protobuf,
             ),
+            // Prometheus 2.42 with native histograms: the best has no quality of its own
+            (
+                "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited,application/openmetrics-text;version=1.0.0;q=0.8,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+                Protobuf,
+            ),
+            ("application/vnd.google.protobuf", Protobuf),
+            ("application/vnd.google.protobuf;encoding=text", Text004),
+            ("application/vnd.google.protobuf;proto=other.Message;encoding=delimited", Text004),
+            ("application/*", OpenMetrics100),
             // Prometheus told to prefer the classic text
             (
                 "text/plain;version=0.0.4;q=0.6,application/openmetrics-text;version=1.0.0;q=0.5,*/*;q=0.1",

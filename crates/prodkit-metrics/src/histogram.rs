@@ -1,7 +1,7 @@
 //! How values are distributed over fixed buckets.
 
 use crate::exemplar::Exemplars;
-use crate::{Distribution, gauge};
+use crate::{Distribution, Exponential, exponential, gauge};
 use prodkit_trace::TraceContext;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -48,8 +48,14 @@ impl From<Histogram> for metrics::Histogram {
     }
 }
 
-/// Fixed memory, whatever is recorded and whoever scrapes. Handles know nothing of its shape, so another one
-/// (exponential buckets) can stand beside it.
+/// What a histogram keeps besides its explicit buckets.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Keeps {
+    pub(crate) exponential: bool,
+    pub(crate) exemplars: bool,
+}
+
+/// Bounded memory, whatever is recorded and whoever scrapes. Handles know nothing of its shape.
 #[derive(Debug)]
 pub(crate) struct Cell {
     bounds: Arc<[f64]>,
@@ -57,17 +63,21 @@ pub(crate) struct Cell {
     /// record never shows a count that differs from its `+Inf` bucket.
     counts: Box<[AtomicU64]>,
     sum: gauge::Cell,
+    /// The same values once more, where those are wanted.
+    exponential: Option<Box<exponential::Cell>>,
     exemplars: Option<Exemplars>,
     rejected: Arc<AtomicU64>,
 }
 
 impl Cell {
-    pub(crate) fn new(bounds: Arc<[f64]>, exemplars: bool, rejected: Arc<AtomicU64>) -> Self {
+    pub(crate) fn new(bounds: Arc<[f64]>, keeps: Keeps, rejected: Arc<AtomicU64>) -> Self {
+        let Keeps { exponential, exemplars } = keeps;
         let buckets = bounds.len() + 1;
         Self {
             bounds,
             counts: (0..buckets).map(|_| AtomicU64::new(0)).collect(),
             sum: gauge::Cell::default(),
+            exponential: exponential.then(Box::default),
             exemplars: exemplars.then(|| Exemplars::new(buckets)),
             rejected,
         }
@@ -92,6 +102,9 @@ impl Cell {
         let bucket: usize = self.bounds.iter().map(|bound| usize::from(value > *bound)).sum();
         self.counts.get(bucket)?.fetch_add(times, Relaxed);
         self.sum.add(total);
+        if let Some(exponential) = &self.exponential {
+            exponential.add(value, times);
+        }
         Some(bucket)
     }
 
@@ -117,6 +130,10 @@ impl Cell {
         self.sum.load()
     }
 
+    pub(crate) fn exponential(&self) -> Option<Exponential> {
+        self.exponential.as_ref().map(|cell| cell.read())
+    }
+
     pub(crate) fn exemplars(&self) -> Option<&Exemplars> {
         self.exemplars.as_ref()
     }
@@ -130,6 +147,7 @@ impl Cell {
             count: counts.iter().sum(),
             counts,
             sum: self.sum(),
+            exponential: self.exponential(),
             exemplars,
         }
     }

@@ -59,6 +59,23 @@ impl LabelSet {
         let pairs = pairs.into_iter().map(|(_, raw, value)| (raw.to_owned(), value.to_owned())).collect();
         Some(Self { pairs, text: text.into() })
     }
+
+    /// Names and values as Prometheus shows them, in its order.
+    pub(crate) fn shown(&self, mut each: impl FnMut(&str, &str)) {
+        let mut rest = &*self.text;
+        // A name has no quote, and a value none that is not escaped.
+        while let Some((name, behind)) = rest.split_once("=\"") {
+            let mut escaped = false;
+            let end = behind.find(|c| {
+                let ends = c == '"' && !escaped;
+                escaped = c == '\\' && !escaped;
+                ends
+            });
+            let Some((value, behind)) = end.and_then(|end| behind.split_at_checked(end)) else { return };
+            each(name, &unescape(value));
+            rest = behind.strip_prefix("\",").unwrap_or_default();
+        }
+    }
 }
 
 /// `le` belongs to the histogram itself, so a label of that name steps aside as Prometheus does it on a clash.
@@ -79,6 +96,22 @@ fn escape(value: &str, text: &mut String) {
             other => text.push(other),
         }
     }
+}
+
+/// What [`escape`] was given.
+fn unescape(value: &str) -> Cow<'_, str> {
+    if !value.contains('\\') {
+        return Cow::Borrowed(value);
+    }
+    let mut text = String::with_capacity(value.len());
+    let mut chars = value.chars();
+    while let Some(c) = chars.next() {
+        match (c, c == '\\') {
+            (_, true) => text.extend(chars.next().map(|c| if c == 'n' { '\n' } else { c })),
+            (c, false) => text.push(c),
+        }
+    }
+    Cow::Owned(text)
 }
 
 #[cfg(test)]
@@ -106,6 +139,23 @@ mod tests {
             assert_eq!(text(labels, Kind::Histogram), expect);
         }
         assert_eq!(text(&[("le", "1")], Kind::Gauge), r#"le="1""#);
+    }
+
+    #[test]
+    fn what_is_shown_can_be_told_apart_again() {
+        for (labels, expect) in [
+            (&[][..], &[][..]),
+            (&[("a", "1"), ("b", "x,y=\"z\"")], &[("a", "1"), ("b", "x,y=\"z\"")]),
+            (&[("q", "a\"b\\c\nd\\n"), ("le", "1")], &[("exported_le", "1"), ("q", "a\"b\\c\nd\\n")]),
+            (&[("a.b", "x\\"), ("a_b", "y")], &[("a_b", "x\\;y")]),
+        ] {
+            let set = LabelSet::new(labels.iter().copied(), Kind::Histogram).unwrap();
+            let mut shown = Vec::new();
+            set.shown(|name, value| shown.push((name.to_owned(), value.to_owned())));
+            let expect: Vec<_> =
+                expect.iter().map(|(a, b): &(&str, &str)| (a.to_string(), b.to_string())).collect();
+            assert_eq!(shown, expect);
+        }
     }
 
     #[test]

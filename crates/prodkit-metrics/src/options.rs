@@ -1,6 +1,7 @@
 //! What a [`Recorder`](crate::Recorder) may be told before it starts.
 
 use crate::Buckets;
+use crate::histogram::Keeps;
 use std::time::Duration;
 
 /// How a [`Recorder`](crate::Recorder) keeps and shows its metrics.
@@ -19,21 +20,21 @@ pub struct Options {
     overrides: Vec<(Select, Buckets)>,
     pub(crate) max_series: usize,
     pub(crate) max_metrics: usize,
-    pub(crate) exemplars: bool,
+    pub(crate) keeps: Keeps,
     pub(crate) unit_suffix: bool,
     pub(crate) idle: Option<Duration>,
 }
 
 impl Options {
     /// The defaults: [`Buckets::default`], 2,000 series per metric, 2,000 metrics, exemplars and unit suffixes on,
-    /// nothing ever expires.
+    /// no exponential buckets, nothing ever expires.
     pub fn new() -> Self {
         Self {
             buckets: Buckets::default(),
             overrides: Vec::new(),
             max_series: 2000,
             max_metrics: 2000,
-            exemplars: true,
+            keeps: Keeps { exponential: false, exemplars: true },
             unit_suffix: true,
             idle: None,
         }
@@ -70,7 +71,18 @@ impl Options {
     ///
     /// On costs every record one look at the current trace and every series about 100 bytes per bucket.
     pub fn exemplars(mut self, on: bool) -> Self {
-        self.exemplars = on;
+        self.keeps.exemplars = on;
+        self
+    }
+
+    /// Whether histograms count in exponential buckets too: Prometheus' native histograms, for scrapers that ask for
+    /// [`Format::Protobuf`](crate::Format::Protobuf), and [`Distribution::exponential`](crate::Distribution::exponential)
+    /// for exporters. Off by default.
+    ///
+    /// On costs every record one more atomic addition, and every series half a KiB for each eight powers of two its
+    /// values fall into, 12 KiB at most for either sign.
+    pub fn exponential(mut self, on: bool) -> Self {
+        self.keeps.exponential = on;
         self
     }
 

@@ -1,6 +1,7 @@
 //! The store and its ways in and out.
 
 use crate::catalogue::{Catalogue, Outcome};
+use crate::histogram::Keeps;
 use crate::index::Index;
 use crate::scrape::Scrape;
 use crate::series::{Cell, Series};
@@ -156,7 +157,7 @@ impl Recorder {
         let detached = || {
             let Store { options, rejected, .. } = &*self.0;
             let bounds = options.buckets_of(name, name).share();
-            (Arc::new(histogram::Cell::new(bounds, false, Arc::clone(rejected))), false)
+            (Arc::new(histogram::Cell::new(bounds, Keeps::default(), Arc::clone(rejected))), false)
         };
         let (cell, own) = self.0.by_name(name, labels).unwrap_or_else(detached);
         (Histogram(cell), own)

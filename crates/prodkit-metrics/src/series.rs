@@ -1,5 +1,6 @@
 //! One series: a label set and the cell that holds its value.
 
+use crate::histogram::Keeps;
 use crate::labels::LabelSet;
 use crate::{Kind, Value, counter, gauge, histogram};
 use std::sync::Arc;
@@ -69,8 +70,8 @@ impl Slot {
         Self::Gauge(Arc::default())
     }
 
-    pub(crate) fn histogram(bounds: Arc<[f64]>, exemplars: bool, rejected: &Arc<AtomicU64>) -> Self {
-        Self::Histogram(Arc::new(histogram::Cell::new(bounds, exemplars, Arc::clone(rejected))))
+    pub(crate) fn histogram(bounds: Arc<[f64]>, keeps: Keeps, rejected: &Arc<AtomicU64>) -> Self {
+        Self::Histogram(Arc::new(histogram::Cell::new(bounds, keeps, Arc::clone(rejected))))
     }
 
     pub(crate) fn value(&self) -> Value {

@@ -1,7 +1,8 @@
 //! The whole store as values, for exporters that do not speak Prometheus.
 
-use crate::Exemplar;
+use crate::{Exemplar, Exponential};
 use metrics::Unit;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -39,6 +40,35 @@ pub struct Snapshot {
     pub families: Vec<Family>,
 }
 
+impl Snapshot {
+    /// What was counted after `earlier`, an older snapshot of the same [`Recorder`](crate::Recorder): the difference for
+    /// counters and histograms, and gauges as they are. What did not move is left out.
+    ///
+    /// A point starts where `earlier` was taken, or where its series came to be if that was later. Differences of
+    /// consecutive snapshots add up to the last one: an exporter that sends differences takes the last snapshot *that
+    /// arrived* as `earlier`, and so loses none. A series that expired and came back counts from its new start.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        let before: HashMap<_, _> = earlier
+            .families
+            .iter()
+            .flat_map(|family| family.points.iter().map(|point| ((&*family.name, &*point.labels), point)))
+            .collect();
+        let families = self.families.iter().filter_map(|family| {
+            let points = family.points.iter().filter_map(|point| {
+                let before = before.get(&(&*family.name, &*point.labels));
+                match before.filter(|before| before.start == point.start) {
+                    Some(before) => point.since(before, earlier.taken),
+                    None => Some(point.clone()),
+                }
+            });
+            let points: Vec<Point> = points.collect();
+            (!points.is_empty()).then(|| Family { points, ..family.clone() })
+        });
+        Self { taken: self.taken, families: families.collect() }
+    }
+}
+
 /// One metric.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -68,6 +98,22 @@ pub struct Point {
     pub value: Value,
 }
 
+impl Point {
+    fn since(&self, earlier: &Self, taken: SystemTime) -> Option<Self> {
+        let value = match (&self.value, &earlier.value) {
+            (Value::Counter(now), Value::Counter(then)) => {
+                Value::Counter(now.checked_sub(*then).filter(|more| *more > 0)?)
+            }
+            (Value::Time(now), Value::Time(then)) => {
+                Value::Time(now.checked_sub(*then).filter(|more| !more.is_zero())?)
+            }
+            (Value::Histogram(now), Value::Histogram(then)) => Value::Histogram(now.since(then, taken)?),
+            (now, _) => now.clone(),
+        };
+        Some(Self { labels: Arc::clone(&self.labels), start: taken, value })
+    }
+}
+
 /// The value of a [`Point`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -94,7 +140,31 @@ pub struct Distribution {
     pub sum: f64,
     /// How many values there were: exactly the sum of `counts`.
     pub count: u64,
-    /// At most one per bucket, the last of each. They are not removed by being read: an exporter that sends deltas
-    /// compares [`Exemplar::at`] with its last export.
+    /// The same values in exponential buckets, if [`Options::exponential`](crate::Options::exponential) keeps them.
+    pub exponential: Option<Exponential>,
+    /// At most one per bucket, the last of each. They are not removed by being read.
     pub exemplars: Vec<Exemplar>,
+}
+
+impl Distribution {
+    fn since(&self, earlier: &Self, taken: SystemTime) -> Option<Self> {
+        let counts: Vec<u64> =
+            self.counts.iter().zip(&earlier.counts).map(|(now, then)| now.saturating_sub(*then)).collect();
+        let count = counts.iter().sum();
+        if count == 0 {
+            return None;
+        }
+        let exponential = match (&self.exponential, &earlier.exponential) {
+            (Some(now), Some(then)) => Some(now.since(then)),
+            (now, _) => now.clone(),
+        };
+        Some(Self {
+            bounds: Arc::clone(&self.bounds),
+            counts,
+            sum: self.sum - earlier.sum,
+            count,
+            exponential,
+            exemplars: self.exemplars.iter().filter(|exemplar| exemplar.at > taken).copied().collect(),
+        })
+    }
 }

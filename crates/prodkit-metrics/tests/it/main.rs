@@ -9,6 +9,7 @@ mod facade;
 mod naming;
 mod oracle;
 mod parser;
+mod protobuf;
 mod roundtrip;
 mod snapshot;
 

@@ -1,0 +1,325 @@
+//! Exponential buckets: any value within 4.5 % of itself, without bounds to choose beforehand.
+//!
+//! Sources: the OpenTelemetry metrics data model ("ExponentialHistogram") and Prometheus' native histograms. Both have
+//! buckets that end at powers of `2^(2^-scale)`, upper ends inclusive; they number them differently by one.
+
+use std::array;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// Eight buckets from one power of two to the next.
+const SCALE: i32 = 3;
+const STEPS: usize = 1 << SCALE;
+/// The lower ends of those buckets: 2^(k/8).
+const LOWER: [f64; STEPS] = [
+    1.0,
+    1.090_507_732_665_257_7,
+    1.189_207_115_002_721,
+    1.296_839_554_651_009_6,
+    std::f64::consts::SQRT_2,
+    1.542_210_825_407_940_7,
+    1.681_792_830_507_429,
+    1.834_008_086_409_342_4,
+];
+/// Up to 2^-32 a value counts as zero.
+const LOWEST: i32 = -32;
+const THRESHOLD: f64 = 1.0 / (1_u64 << -LOWEST) as f64;
+/// Octaves that are counted apart; what is above 2^64 counts in the last bucket.
+const OCTAVES: usize = 96;
+/// Counters come in pages, since the values of one metric are seldom far apart.
+const OCTAVES_OF_PAGE: usize = 8;
+const PAGE: usize = OCTAVES_OF_PAGE * STEPS;
+const PAGES: usize = OCTAVES / OCTAVES_OF_PAGE;
+/// How many buckets of either sign are shown, as the OpenTelemetry SDK specification has it by default.
+const MOST_SHOWN: usize = 160;
+
+/// Values by size in exponential buckets: the one below zero, around zero, and above.
+///
+/// A value lies in bucket *i* when it is above `base^i` and at most `base^(i + 1)`, where `base` is `2^(2^-scale)`: so
+/// OpenTelemetry numbers them. Prometheus calls the same bucket *i* + 1.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Exponential {
+    /// How fine the buckets are: 3, or less where more than 160 of either sign would be needed.
+    pub scale: i32,
+    /// What is no further than this from zero counts as zero: 2^-32.
+    pub zero_threshold: f64,
+    /// How many values count as zero.
+    pub zero_count: u64,
+    /// The values above zero.
+    pub positive: Side,
+    /// The values below zero, by their distance from it.
+    pub negative: Side,
+}
+
+impl Exponential {
+    /// How many values there were.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        let all = self.positive.counts.iter().chain(&self.negative.counts);
+        all.fold(self.zero_count, |sum, count| sum.wrapping_add(*count))
+    }
+
+    /// What was counted after `earlier`, an older state of the same buckets.
+    pub(crate) fn since(&self, earlier: &Self) -> Self {
+        // They only ever become coarser.
+        let earlier = earlier.clone().coarsened(self.scale);
+        Self {
+            zero_count: self.zero_count.saturating_sub(earlier.zero_count),
+            positive: self.positive.since(&earlier.positive),
+            negative: self.negative.since(&earlier.negative),
+            ..*self
+        }
+    }
+
+    /// Brings the buckets to `scale`, which is coarser or the one they have.
+    #[must_use]
+    pub(crate) fn coarsened(mut self, scale: i32) -> Self {
+        while self.scale > scale {
+            self.scale -= 1;
+            self.positive = self.positive.halved();
+            self.negative = self.negative.halved();
+        }
+        self
+    }
+}
+
+/// The buckets of one sign.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Side {
+    /// The number of the first bucket.
+    pub offset: i32,
+    /// How many values fell into each bucket from `offset` on, without a gap. The first and the last are never 0.
+    pub counts: Vec<u64>,
+}
+
+impl Side {
+    fn since(&self, earlier: &Self) -> Self {
+        let more = (self.offset..).zip(&self.counts);
+        Self::trimmed(
+            self.offset,
+            more.map(|(bucket, count)| count.saturating_sub(earlier.at(bucket))).collect(),
+        )
+    }
+
+    fn at(&self, bucket: i32) -> u64 {
+        let place = usize::try_from(i64::from(bucket) - i64::from(self.offset)).ok();
+        place.and_then(|place| self.counts.get(place)).copied().unwrap_or_default()
+    }
+
+    /// Without empty buckets at either end.
+    fn trimmed(offset: i32, mut counts: Vec<u64>) -> Self {
+        let last = counts.iter().rposition(|count| *count > 0).map_or(0, |last| last + 1);
+        counts.truncate(last);
+        let first = counts.iter().position(|count| *count > 0).unwrap_or_default();
+        counts.drain(..first);
+        if counts.is_empty() {
+            return Self::default();
+        }
+        Self { offset: offset + i32::try_from(first).unwrap_or_default(), counts }
+    }
+
+    /// Two neighbours become one.
+    fn halved(&self) -> Self {
+        let mut halved =
+            Self { offset: self.offset >> 1, counts: Vec::with_capacity(self.counts.len() / 2 + 1) };
+        for (bucket, count) in (self.offset..).zip(&self.counts) {
+            let place = usize::try_from((bucket >> 1) - halved.offset).unwrap_or_default();
+            if place == halved.counts.len() {
+                halved.counts.push(0);
+            }
+            if let Some(last) = halved.counts.last_mut() {
+                *last += count;
+            }
+        }
+        if halved.counts.is_empty() { Self::default() } else { halved }
+    }
+}
+
+/// The counters. Memory grows by half a KiB for every eight powers of two that values fall into, to 12 KiB at most.
+#[derive(Debug, Default)]
+pub(crate) struct Cell {
+    zero: AtomicU64,
+    positive: Pages,
+    /// Seldom needed.
+    negative: OnceLock<Box<Pages>>,
+}
+
+type Page = [AtomicU64; PAGE];
+
+#[derive(Debug, Default)]
+struct Pages([OnceLock<Box<Page>>; PAGES]);
+
+impl Cell {
+    /// Counts a finite value.
+    #[inline]
+    pub(crate) fn add(&self, value: f64, times: u64) {
+        let size = value.abs();
+        if size <= THRESHOLD {
+            self.zero.fetch_add(times, Relaxed);
+        } else if value > 0.0 {
+            self.positive.add(size, times);
+        } else {
+            self.negative.get_or_init(Box::default).add(size, times);
+        }
+    }
+
+    pub(crate) fn read(&self) -> Exponential {
+        let read = Exponential {
+            scale: SCALE,
+            zero_threshold: THRESHOLD,
+            zero_count: self.zero.load(Relaxed),
+            positive: self.positive.read(),
+            negative: self.negative.get().map(|pages| pages.read()).unwrap_or_default(),
+        };
+        let mut scale = SCALE;
+        let most = read.positive.counts.len().max(read.negative.counts.len());
+        while most > MOST_SHOWN << (SCALE - scale) {
+            scale -= 1;
+        }
+        read.coarsened(scale)
+    }
+}
+
+impl Pages {
+    #[inline]
+    fn add(&self, size: f64, times: u64) {
+        let place = place(size);
+        let Some(page) = self.0.get(place / PAGE) else { return };
+        let page = page.get_or_init(|| Box::new(array::from_fn(|_| AtomicU64::new(0))));
+        page[place % PAGE].fetch_add(times, Relaxed);
+    }
+
+    fn read(&self) -> Side {
+        let counts = self.0.iter().flat_map(|page| match page.get() {
+            Some(page) => page.iter().map(|count| count.load(Relaxed)).collect(),
+            None => vec![0; PAGE],
+        });
+        Side::trimmed(LOWEST << SCALE, counts.collect())
+    }
+}
+
+/// The counter for a size above the threshold, from 0 on.
+#[inline]
+fn place(size: f64) -> usize {
+    const MANTISSA: u32 = f64::MANTISSA_DIGITS - 1;
+    const ONE: u64 = 1.0_f64.to_bits();
+    const BIAS: i64 = 1023;
+    let bits = size.to_bits();
+    let octave = (bits >> MANTISSA) as i64 - BIAS - i64::from(LOWEST);
+    let significand = f64::from_bits(bits & ((1 << MANTISSA) - 1) | ONE);
+    // Counting the lower ends that are below, without a branch. A power of two ends the bucket before it.
+    let step: i64 = LOWER.iter().map(|lower| i64::from(significand > *lower)).sum();
+    let place = octave * STEPS as i64 + step - 1;
+    usize::try_from(place).unwrap_or_default().min(OCTAVES * STEPS - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn of(values: &[f64]) -> Exponential {
+        let cell = Cell::default();
+        values.iter().for_each(|value| cell.add(*value, 1));
+        cell.read()
+    }
+
+    /// The lower end of a bucket.
+    fn end(bucket: i32, scale: i32) -> f64 {
+        (f64::from(bucket) * 2_f64.powi(-scale)).exp2()
+    }
+
+    #[test]
+    fn the_lower_ends_are_the_eighth_roots() {
+        for (step, lower) in LOWER.iter().enumerate() {
+            assert!((lower - (step as f64 / 8.0).exp2()).abs() < 1e-15, "{step}");
+        }
+        assert_eq!(THRESHOLD, (-32_f64).exp2());
+    }
+
+    #[test]
+    fn powers_of_two_end_a_bucket() {
+        for (value, bucket) in [
+            (1.0, -1),
+            (1.000_000_1, 0),
+            (2.0, 7),
+            (2.000_001, 8),
+            (0.5, -9),
+            (0.500_001, -8),
+            (1.5, 4),
+            (THRESHOLD * 1.000_001, LOWEST * 8),
+            ((1_u64 << 63) as f64 * 2.0, 511),
+        ] {
+            let Exponential { positive, zero_count, scale, .. } = of(&[value]);
+            assert_eq!(
+                (positive.offset, &positive.counts[..], zero_count, scale),
+                (bucket, &[1][..], 0, 3),
+                "{value}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_nearly_zero_and_what_is_beyond_measure_still_counts() {
+        let read = of(&[0.0, -0.0, THRESHOLD, -THRESHOLD, f64::MIN_POSITIVE, 5e-324, f64::MAX, f64::MIN]);
+        assert_eq!((read.zero_count, read.count()), (6, 8));
+        assert_eq!((read.positive.offset, read.negative.offset), (511, 511));
+    }
+
+    #[test]
+    fn no_more_than_160_buckets_are_shown_and_none_is_lost() {
+        let values: Vec<f64> = (-31..64).map(|power| f64::from(power).exp2() * 1.2).collect();
+        let read = of(&values);
+        assert!(read.positive.counts.len() <= MOST_SHOWN, "{}", read.positive.counts.len());
+        assert_eq!((read.count(), read.scale), (95, 0));
+        assert!(of(&values[..20]).scale == 3);
+    }
+
+    fn value() -> impl Strategy<Value = f64> {
+        (any::<bool>(), -31.9..63.9_f64)
+            .prop_map(|(negative, power)| if negative { -power.exp2() } else { power.exp2() })
+    }
+
+    proptest! {
+        #[test]
+        fn every_value_is_in_the_bucket_that_holds_it(value in value()) {
+            let read = of(&[value]);
+            let side = if value > 0.0 { &read.positive } else { &read.negative };
+            prop_assert_eq!(&side.counts, &[1]);
+            // Both ends by another way to compute them, which is off by its last digits.
+            let (low, high) = (end(side.offset, 3), end(side.offset + 1, 3));
+            prop_assert!(low * (1.0 - 1e-13) < value.abs() && value.abs() <= high * (1.0 + 1e-13));
+        }
+
+        #[test]
+        fn coarser_buckets_hold_what_the_finer_ones_held(
+            values in proptest::collection::vec(value(), 0..200), scale in -3..3_i32
+        ) {
+            let cell = Cell::default();
+            values.iter().for_each(|value| cell.add(*value, 1));
+            let fine = Exponential {
+                scale: SCALE,
+                zero_threshold: THRESHOLD,
+                zero_count: 0,
+                positive: cell.positive.read(),
+                negative: cell.negative.get().map(|pages| pages.read()).unwrap_or_default(),
+            };
+            let coarse = fine.clone().coarsened(scale);
+            let expect = |side: &Side| {
+                let mut all = std::collections::BTreeMap::new();
+                for (bucket, count) in (side.offset..).zip(&side.counts).filter(|(_, count)| **count > 0) {
+                    *all.entry(bucket >> (SCALE - scale)).or_insert(0) += count;
+                }
+                all
+            };
+            let found = |side: &Side| -> std::collections::BTreeMap<i32, u64> {
+                (side.offset..).zip(side.counts.iter().copied()).filter(|(_, count)| *count > 0).collect()
+            };
+            prop_assert_eq!(expect(&fine.positive), found(&coarse.positive));
+            prop_assert_eq!(expect(&fine.negative), found(&coarse.negative));
+            prop_assert_eq!(coarse.count(), values.len() as u64);
+        }
+    }
+}
