@@ -1,7 +1,8 @@
 //! What a [`Recorder`](crate::Recorder) may be told before it starts.
 
-use crate::Buckets;
 use crate::histogram::Keeps;
+use crate::{Buckets, Exported};
+use std::collections::HashMap;
 use std::time::Duration;
 
 /// How a [`Recorder`](crate::Recorder) keeps and shows its metrics.
@@ -23,6 +24,7 @@ pub struct Options {
     pub(crate) keeps: Keeps,
     pub(crate) unit_suffix: bool,
     pub(crate) idle: Option<Duration>,
+    pub(crate) exported: HashMap<Box<str>, Exported>,
 }
 
 impl Options {
@@ -37,6 +39,7 @@ impl Options {
             keeps: Keeps { exponential: false, exemplars: true },
             unit_suffix: true,
             idle: None,
+            exported: HashMap::new(),
         }
     }
 
@@ -101,6 +104,12 @@ impl Options {
     /// handle somebody keeps never expires, so a kept handle is never disconnected.
     pub fn expire_idle(mut self, after: Duration) -> Self {
         self.idle = Some(after);
+        self
+    }
+
+    /// Shows the metric that is registered as `name` otherwise in snapshots. The text formats do not change.
+    pub fn exported_as(mut self, name: impl Into<Box<str>>, exported: Exported) -> Self {
+        self.exported.insert(name.into(), exported);
         self
     }
 

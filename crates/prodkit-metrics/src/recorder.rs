@@ -119,7 +119,7 @@ impl Recorder {
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         let scrape = self.0.refreshed(Instant::now());
-        Snapshot { taken: SystemTime::now(), families: scrape.families() }
+        Snapshot { taken: SystemTime::now(), families: scrape.families(&self.0.options) }
     }
 
     /// How much there is, and what was turned away.

@@ -6,7 +6,7 @@
 use crate::catalogue::{Catalogue, Change, Meta};
 use crate::index::Index;
 use crate::series::{Series, Slot};
-use crate::{Family, Kind, Point, name};
+use crate::{Family, Kind, Options, Point, name};
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -48,8 +48,8 @@ impl Scrape {
         self.order.iter().filter_map(|id| self.tables[*id].as_ref()).filter(|table| !table.rows.is_empty())
     }
 
-    pub(crate) fn families(&self) -> Vec<Family> {
-        self.tables().map(Table::family).collect()
+    pub(crate) fn families(&self, options: &Options) -> Vec<Family> {
+        self.tables().filter_map(|table| table.family(options)).collect()
     }
 
     /// Takes over what was registered and described since the last time.
@@ -160,20 +160,25 @@ impl Table {
         self.rows.sort_by(|a, b| a.series.set.text.cmp(&b.series.set.text));
     }
 
-    fn family(&self) -> Family {
+    /// `None` if it is not to be exported.
+    fn family(&self, options: &Options) -> Option<Family> {
         let Meta { raw, kind, about, .. } = &self.meta;
+        let exported = options.exported.get(&**raw);
+        let name = match exported {
+            Some(exported) => exported.name.as_deref()?.into(),
+            None => Arc::clone(raw),
+        };
+        let relabel = exported.and_then(|exported| exported.relabel);
         let points = self.rows.iter().map(|row| Point {
-            labels: Arc::clone(&row.series.set.pairs),
+            labels: match relabel {
+                Some(relabel) => relabel(&row.series.set.pairs).into(),
+                None => Arc::clone(&row.series.set.pairs),
+            },
             start: row.series.start,
             value: row.slot.value(),
         });
-        Family {
-            name: Arc::clone(raw),
-            help: about.help.clone(),
-            unit: about.unit,
-            kind: *kind,
-            points: points.collect(),
-        }
+        let points = points.collect();
+        Some(Family { name, help: about.help.clone(), unit: about.unit, kind: *kind, points })
     }
 }
 

@@ -73,7 +73,8 @@ impl Snapshot {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Family {
-    /// The name as it was registered (`http.server.request.duration`), not as Prometheus shows it.
+    /// The name as it was registered (`http.server.request.duration`), not as Prometheus shows it, unless
+    /// [`Options::exported_as`](crate::Options::exported_as) gave it another.
     pub name: Arc<str>,
     /// The description, if there was one.
     pub help: Option<Arc<str>>,
