@@ -93,6 +93,8 @@
 //! | `otlp.sampling_ratio` | 0.1 | of new traces; moves |
 //! | `otlp.metric_interval` | 15s | |
 //! | `metrics.max_series` | 2000 | per metric; the rest is summed into one overflow series |
+//! | `metrics.native_histograms` | false | for a Prometheus that asks for them, by protobuf |
+//! | `metrics.expire_idle` | none | a series unused for so long is forgotten |
 //! | `config.reload` | true | what moves follows the sources |
 //! | `config.poll` | 15s | how often they are looked at without being told of a change |
 //! | `config.prepare_timeout` | 10s | for what follows from a new configuration to be built and verified |

@@ -405,11 +405,17 @@ impl Default for OtlpRetry {
 pub(crate) struct Metrics {
     /// Series of one metric; what comes beyond is summed into one overflow series. Default: 2000.
     pub(crate) max_series: NonZeroUsize,
+    /// Whether histograms count in exponential buckets as well: for a Prometheus that asks for native histograms.
+    /// Default: false.
+    pub(crate) native_histograms: bool,
+    /// A series that nothing has used for so long is forgotten at the next scrape. Default: none; all are kept.
+    #[cfg_attr(feature = "schema", schemars(example = &"1h"))]
+    pub(crate) expire_idle: Option<Duration>,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
-        Self { max_series: at_least_one(2_000) }
+        Self { max_series: at_least_one(2_000), native_histograms: false, expire_idle: None }
     }
 }
 

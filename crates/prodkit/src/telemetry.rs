@@ -10,7 +10,7 @@ use crate::debug::DebugTraces;
 use crate::environment::Environment;
 use crate::error::StartError;
 use crate::identity::Identity;
-use crate::settings::{LogFormat, LogLevel, Settings};
+use crate::settings::{self, LogFormat, LogLevel, Settings};
 
 /// How long the last lines may take to be written.
 const LAST_LINES: Duration = Duration::from_millis(500);
@@ -91,7 +91,12 @@ fn start_log(settings: &Settings) -> Result<(prodkit_log::Layer, Log), StartErro
 }
 
 fn recorder(settings: &Settings, buckets: &[(&'static str, &[f64])]) -> Result<Recorder, StartError> {
-    let mut options = prodkit_metrics::Options::new().max_series(settings.metrics.max_series.get());
+    let settings::Metrics { max_series, native_histograms, expire_idle } = settings.metrics;
+    let mut options =
+        prodkit_metrics::Options::new().max_series(max_series.get()).exponential(native_histograms);
+    if let Some(after) = expire_idle {
+        options = options.expire_idle(after);
+    }
     for (name, bounds) in buckets {
         let buckets = Buckets::new(bounds)
             .map_err(|error| StartError::Misuse(format!("the buckets of {name}: {error}")))?;

@@ -72,6 +72,8 @@ const KEYS: &[(&str, fn())] = &[
     ("otlp.keep_slower_than", otlp::keep_slower_than),
     ("otlp.metric_interval", otlp::metric_interval),
     ("metrics.max_series", process::max_series),
+    ("metrics.native_histograms", process::native_histograms),
+    ("metrics.expire_idle", process::expire_idle),
     ("config.reload", config::reload),
     ("config.poll", config::poll),
     ("config.prepare_timeout", config::prepare_timeout),

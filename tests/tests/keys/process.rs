@@ -1,5 +1,11 @@
 //! `runtime.*` and `metrics.*`.
 
+use std::thread;
+use std::time::{Duration, Instant};
+
+use prodkit_e2e::http::Connection;
+use prodkit_e2e::process::DEADLINE;
+
 use crate::rig::with;
 
 pub(crate) fn workers() {
@@ -18,5 +24,36 @@ pub(crate) fn max_series() {
         let own = (0..4).filter(|n| rig.metric(&format!("counted_total{{n=\"{n}\"}}")).is_some()).count();
         let overflow = rig.metric("counted_total{otel_metric_overflow=\"true\"}");
         assert_eq!((own, overflow), (alone, together), "{limit}");
+    }
+}
+
+pub(crate) fn native_histograms() {
+    /// Field 6 of `Histogram` in `io/prometheus/client/metrics.proto`, `zero_threshold`, which is 2^-32.
+    const ZERO_THRESHOLD: [u8; 9] = [0x31, 0, 0, 0, 0, 0, 0, 0xf0, 0x3d];
+    for native in [false, true] {
+        let rig = with("metrics.native_histograms", &native.to_string());
+        assert_eq!(rig.status("/"), 200);
+        let accept = [("accept", "application/vnd.google.protobuf")];
+        let scrape = Connection::open(rig.admin).unwrap().request("GET", "/metrics", &accept, b"").unwrap();
+        let kind =
+            "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited";
+        assert_eq!(scrape.header("content-type"), Some(kind));
+        let found = scrape.body.windows(ZERO_THRESHOLD.len()).any(|bytes| bytes == ZERO_THRESHOLD);
+        assert_eq!(found, native);
+    }
+}
+
+pub(crate) fn expire_idle() {
+    let rig = with("metrics.expire_idle", "1h");
+    assert_eq!(rig.status("/count/0"), 200);
+    assert_eq!(rig.metric("counted_total{n=\"0\"}"), Some(1.0));
+    assert_eq!(rig.metric("counted_total{n=\"0\"}"), Some(1.0));
+
+    let rig = with("metrics.expire_idle", "1ms");
+    assert_eq!(rig.status("/count/0"), 200);
+    let until = Instant::now() + DEADLINE;
+    while rig.metric("counted_total{n=\"0\"}").is_some() {
+        assert!(Instant::now() < until, "it is still there");
+        thread::park_timeout(Duration::from_millis(5));
     }
 }
