@@ -97,7 +97,7 @@ where
 
     fn on_record(&self, id: &Id, values: &Values<'_>, cx: Context<'_, S>) {
         with_open(cx.span(id), |open| {
-            values.record(&mut SpanFields { span: &mut open.span, most: self.limits.attributes })
+            values.record(&mut SpanFields { span: &mut open.span, most: self.limits.attributes });
         });
     }
 

@@ -112,7 +112,7 @@ impl Settings {
         self.logs.batch.read("OTEL_BLRP", env);
         env.set("OTEL_METRIC_EXPORT_INTERVAL", positive_millis, |value| self.metric_interval = value);
         env.set("OTEL_METRIC_EXPORT_TIMEOUT", positive_millis, |value| {
-            self.metrics.batch.timeout = Some(value)
+            self.metrics.batch.timeout = Some(value);
         });
         self.limits.read(env);
         self.sampling.read(env);
