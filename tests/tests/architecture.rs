@@ -13,7 +13,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("config", &["live", "watch"]),
     ("fakes", &[]),
     ("health", &[]),
-    ("http", &["shutdown", "trace"]),
+    ("http", &["shutdown", "tls", "trace"]),
     ("live", &[]),
     ("log", &["trace"]),
     ("metrics", &["trace"]),

@@ -2,7 +2,10 @@
 
 mod deadlines;
 mod exchange;
+#[cfg(feature = "__tls")]
+mod handshake;
 mod live;
+mod socket;
 mod streams;
 mod wire;
 
@@ -18,29 +21,35 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use streams::Streams;
-use tokio::net::TcpStream;
 use tokio::task::coop::unconstrained;
 use tokio::time::{Instant, Sleep, sleep_until};
 use wire::Protocol;
 
 pub(crate) use deadlines::after;
 pub(crate) use exchange::Served;
+#[cfg(feature = "__tls")]
+pub(crate) use handshake::Handshake;
 pub(crate) use live::Live;
+pub(crate) use socket::{Plain, Socket};
 pub(crate) use wire::Wire;
 
-/// Serves `stream` in a task of its own.
-pub(crate) fn start(stream: TcpStream, live: Arc<Live>, service: &Service) {
-    streams::spawn(service.connection(Wire::new(stream, live)));
+/// Serves `socket` in a task of its own.
+pub(crate) fn start(socket: Socket, live: Arc<Live>, service: &Service) {
+    streams::spawn(service.connection(Wire::new(socket, live)));
 }
 
 /// The life of a connection, for one type of service.
 pub(crate) async fn run<S: Served>(mut wire: Wire, service: S) {
     let live = wire.live().clone();
-    let mut watch = Watch::new(&live);
-    let protocol = {
-        let mut sniffing = Sniffing { wire: &mut wire, protocol: None };
-        watch.over(Pin::new(&mut sniffing)).await;
-        sniffing.protocol
+    let Some(since) = shaken_hands(&mut wire).await else { return };
+    let mut watch = Watch::new(&live, Deadlines::new(since));
+    let protocol = match agreed(&wire) {
+        Some(agreed) => Some(agreed),
+        None => {
+            let mut sniffing = Sniffing { wire: &mut wire, protocol: None };
+            watch.over(Pin::new(&mut sniffing)).await;
+            sniffing.protocol
+        }
     };
     match protocol {
         None => return,
@@ -61,6 +70,31 @@ pub(crate) async fn run<S: Served>(mut wire: Wire, service: S) {
     }
     if live.is_upgraded() {
         upgraded(&live).await;
+    }
+}
+
+/// Since when the client may speak HTTP: at once in the clear, else when the handshake of TLS is done in time.
+#[cfg_attr(not(feature = "__tls"), expect(clippy::unused_async, reason = "no handshake"))]
+async fn shaken_hands(wire: &mut Wire) -> Option<Instant> {
+    #[cfg(feature = "__tls")]
+    if matches!(wire.socket, Socket::Handshaking(_)) {
+        let live = wire.live().clone();
+        let mut watch = Watch::new(&live, Deadlines::handshake(live.born));
+        let mut handshaking = handshake::Handshaking::new(wire);
+        watch.over(Pin::new(&mut handshaking)).await;
+        return (handshaking.end() == Handshake::Done).then(Instant::now);
+    }
+    Some(wire.live().born)
+}
+
+/// The protocol, where TLS has settled it.
+fn agreed(wire: &Wire) -> Option<Protocol> {
+    #[cfg(feature = "__tls")]
+    return wire.socket.agreed();
+    #[cfg(not(feature = "__tls"))]
+    {
+        let _ = wire;
+        None
     }
 }
 
@@ -145,8 +179,8 @@ struct Watch<'a> {
 }
 
 impl<'a> Watch<'a> {
-    fn new(live: &'a Live) -> Self {
-        Self { live, deadlines: Deadlines::new(live.born), timer: None }
+    fn new(live: &'a Live, deadlines: Deadlines) -> Self {
+        Self { live, deadlines, timer: None }
     }
 
     /// Polls `stretch` to its end, or to the end of the time it is given.

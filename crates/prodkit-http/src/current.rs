@@ -22,7 +22,7 @@ struct Current {
 }
 
 /// Runs `poll` as part of a request of `peer`.
-pub(crate) fn with_peer<T>(peer: SocketAddr, poll: impl FnOnce() -> T) -> T {
+pub(crate) fn with_peer<T>(peer: Option<SocketAddr>, poll: impl FnOnce() -> T) -> T {
     /// Restores by drop: an unwinding service must not leave its peer to the next.
     struct Restore(Option<SocketAddr>);
     impl Drop for Restore {
@@ -31,14 +31,14 @@ pub(crate) fn with_peer<T>(peer: SocketAddr, poll: impl FnOnce() -> T) -> T {
             let _ = CURRENT.try_with(|current| current.peer.set(previous));
         }
     }
-    let _restore = Restore(CURRENT.try_with(|current| current.peer.replace(Some(peer))).ok().flatten());
+    let _restore = Restore(CURRENT.try_with(|current| current.peer.replace(peer)).ok().flatten());
     poll()
 }
 
 /// The address of the client whose request is being handled on this thread, if one is.
 ///
 /// Known while the service is called and its future is polled by [`serve`](crate::serve); not in tasks the service
-/// spawns. It is the other end of the connection: behind a proxy, the proxy.
+/// spawns, and not over a Unix socket. It is the other end of the connection: behind a proxy, the proxy.
 pub fn peer_addr() -> Option<SocketAddr> {
     CURRENT.try_with(|current| current.peer.get()).ok().flatten()
 }

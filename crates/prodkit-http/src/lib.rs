@@ -44,7 +44,7 @@
 //! let drain = Drain::new(on_polite, on_close, on_abort).window(Duration::from_secs(5));
 //!
 //! let listener = Listener::bind("127.0.0.1", 0).await?;
-//! println!("serving on {}", listener.local_addr());
+//! println!("serving on {listener}");
 //! let server = serve(listener, service, Limits::default(), drain).recorder(&*recorder);
 //!
 //! # polite.fire(Cause::requested("the example"));
@@ -59,7 +59,7 @@
 //! # What a connection is given
 //!
 //! Every time, size and number is bounded: see [`Limits`]. HTTP/1 and HTTP/2 (with prior knowledge) are told apart by
-//! the first bytes. A connection has a deadline for its first byte, for each request's head, for being idle, and for
+//! the first bytes, or by ALPN where the listener speaks TLS. A connection has a deadline for its first byte, for each request's head, for being idle, and for
 //! taking nothing of what is written to it; a request's body has one for keeping its reader waiting. A client that
 //! leaves cancels its requests: their futures are dropped. (One that shuts only its sending side has left, too.)
 //!
@@ -70,14 +70,20 @@
 //!
 //! - As a router, a logger or an exporter. It knows none: the route comes by a function or [`set_route`], everything
 //!   else goes to the [`Observer`] and the recorder.
-//! - At the edge of the internet without a proxy: there is no TLS here, and no `X-Forwarded-For` is believed.
 //! - For a protocol that is not HTTP, or for HTTP/3.
+//!
+//! # Features
+//!
+//! - `tls`: `Listener::tls`, over certificates that change (prodkit-tls), with ring.
+//! - `tls-aws-lc`: the same with aws-lc-rs.
 
 mod bell;
 mod body;
 mod connection;
 mod current;
 mod drain;
+#[cfg(feature = "__tls")]
+mod handshakes;
 mod limits;
 mod listener;
 mod observe;

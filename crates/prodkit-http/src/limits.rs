@@ -16,6 +16,7 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 #[must_use = "limits do nothing until given to `serve`"]
 pub struct Limits {
+    pub(crate) handshake: Duration,
     pub(crate) first_byte: Duration,
     pub(crate) header_timeout: Duration,
     pub(crate) idle: Duration,
@@ -24,6 +25,8 @@ pub struct Limits {
     pub(crate) header_bytes: usize,
     pub(crate) body_bytes: u64,
     pub(crate) max_connections: usize,
+    #[cfg_attr(not(feature = "__tls"), expect(dead_code, reason = "there are none"))]
+    pub(crate) max_handshakes: usize,
     pub(crate) http2: Http2,
 }
 
@@ -39,6 +42,7 @@ pub(crate) struct Http2 {
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            handshake: Duration::from_secs(10),
             first_byte: Duration::from_secs(10),
             header_timeout: Duration::from_secs(10),
             idle: Duration::from_secs(75),
@@ -47,6 +51,7 @@ impl Default for Limits {
             header_bytes: 32 << 10,
             body_bytes: 2 << 20,
             max_connections: 10_000,
+            max_handshakes: 500,
             http2: Http2 {
                 max_streams: 200,
                 max_resets: 20,
@@ -58,6 +63,21 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// How long a new connection may take for its TLS handshake. Default 10 s; then it is closed.
+    ///
+    /// Applies where the listener speaks TLS; the time for the [first byte](Self::first_byte) begins after it.
+    pub fn handshake(self, limit: Duration) -> Self {
+        Self { handshake: limit, ..self }
+    }
+
+    /// How many TLS handshakes may be under way. Default 500; one more, and the oldest is closed.
+    ///
+    /// Each is in a task of its own, so that a slow one holds up nobody. An honest one takes milliseconds: at the limit,
+    /// the oldest is the one least worth waiting for.
+    pub fn max_handshakes(self, limit: usize) -> Self {
+        Self { max_handshakes: limit, ..self }
+    }
+
     /// How long a new connection may stay silent. Default 10 s; then it is closed without an answer.
     pub fn first_byte(self, limit: Duration) -> Self {
         Self { first_byte: limit, ..self }

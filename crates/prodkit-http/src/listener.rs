@@ -1,21 +1,36 @@
 //! The socket that is listened on.
 
+mod unix;
+
 use socket2::{Domain, Protocol, Socket, Type};
 use std::error::Error;
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use tokio::net::TcpListener;
+use std::path::Path;
+use tokio::net::{TcpListener, UnixListener};
+use unix::SocketFile;
 
 /// Connections the kernel completes and holds for us until we accept them. It takes no more than
 /// `net.core.somaxconn`.
 pub(crate) const BACKLOG: i32 = 1024;
 
-/// A bound TCP socket, ready to be served. Clients may connect from now on and wait.
+/// A bound socket, ready to be served. Clients may connect from now on and wait.
+///
+/// `Display` shows what it is bound to: `127.0.0.1:8080`, or `unix:/run/orders.sock`.
 #[derive(Debug)]
 pub struct Listener {
-    pub(crate) socket: TcpListener,
-    address: SocketAddr,
+    pub(crate) socket: Bound,
+    address: Option<SocketAddr>,
+    #[cfg(feature = "__tls")]
+    pub(crate) tls: Option<prodkit_tls::Live<prodkit_tls::ServerConfig>>,
+}
+
+/// What is bound.
+#[derive(Debug)]
+pub(crate) enum Bound {
+    Tcp(TcpListener),
+    Unix(UnixListener, SocketFile),
 }
 
 impl Listener {
@@ -33,7 +48,7 @@ impl Listener {
     ///
     /// Outside of a tokio runtime with its I/O driver enabled.
     pub async fn bind(host: &str, port: u16) -> Result<Self, BindError> {
-        let fail = |source| BindError { host: host.into(), port, source };
+        let fail = |source| BindError { at: At::Tcp(host.into(), port), source };
         // brackets belong to URLs, but people write them here too
         let name = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
         let addresses: Vec<SocketAddr> = match name.parse::<IpAddr>() {
@@ -45,7 +60,7 @@ impl Listener {
             match open(address) {
                 Ok(socket) => {
                     let address = socket.local_addr().map_err(fail)?;
-                    return Ok(Self { socket, address });
+                    return Ok(Self::new(Bound::Tcp(socket), Some(address)));
                 }
                 Err(error) => failure = error,
             }
@@ -53,9 +68,58 @@ impl Listener {
         Err(fail(failure))
     }
 
-    /// The address that was bound, with the port the system chose if 0 was asked for.
-    pub fn local_addr(&self) -> SocketAddr {
+    /// Binds a Unix socket at `path`, which whoever `mode` lets write to may connect to (`0o660`: owner and group).
+    ///
+    /// A socket that is there already and that nobody listens on is removed first, as a process that was killed leaves
+    /// it; anything else that is there is an error. The file is removed when the listener closes. Clients have no
+    /// address: [`peer_addr`](crate::peer_addr) is `None`.
+    ///
+    /// # Errors
+    ///
+    /// [`BindError`] names the path, the reason and what can be done.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime with its I/O driver enabled.
+    pub fn bind_unix(path: impl AsRef<Path>, mode: u32) -> Result<Self, BindError> {
+        let path = path.as_ref();
+        let fail = |source| BindError { at: At::Unix(path.display().to_string().into()), source };
+        let (socket, file) = unix::bind(path, mode).map_err(fail)?;
+        Ok(Self::new(Bound::Unix(socket, file), None))
+    }
+
+    fn new(socket: Bound, address: Option<SocketAddr>) -> Self {
+        Self {
+            socket,
+            address,
+            #[cfg(feature = "__tls")]
+            tls: None,
+        }
+    }
+
+    /// Speaks TLS and nothing else, each new connection by what `config` is then: see
+    /// [`server_config`](prodkit_tls::server_config), which wants [`HTTP`](prodkit_tls::HTTP) for its ALPN.
+    ///
+    /// HTTP/2 is for those who negotiate it; where nothing is negotiated, the first bytes decide as they do in the clear.
+    #[cfg(feature = "__tls")]
+    #[must_use]
+    pub fn tls(self, config: prodkit_tls::Live<prodkit_tls::ServerConfig>) -> Self {
+        Self { tls: Some(config), ..self }
+    }
+
+    /// The address that was bound, with the port the system chose if 0 was asked for; `None` for a Unix socket.
+    pub fn local_addr(&self) -> Option<SocketAddr> {
         self.address
+    }
+}
+
+impl fmt::Display for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.socket, self.address) {
+            (Bound::Unix(_, file), _) => write!(f, "unix:{}", file.path.display()),
+            (Bound::Tcp(_), Some(address)) => address.fmt(f),
+            (Bound::Tcp(_), None) => f.write_str("a TCP socket"),
+        }
     }
 }
 
@@ -90,9 +154,14 @@ fn no_ipv6(error: &io::Error) -> bool {
 /// A listener could not be bound. The text fits "failed to {…}" and says what can be done.
 #[derive(Debug)]
 pub struct BindError {
-    host: Box<str>,
-    port: u16,
+    at: At,
     source: io::Error,
+}
+
+#[derive(Debug)]
+enum At {
+    Tcp(Box<str>, u16),
+    Unix(Box<str>),
 }
 
 impl BindError {
@@ -104,7 +173,11 @@ impl BindError {
 
 impl fmt::Display for BindError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { host, port, source } = self;
+        let Self { at, source } = self;
+        let (host, port) = match at {
+            At::Tcp(host, port) => (host, port),
+            At::Unix(path) => return display_unix(path, source, f),
+        };
         if host.contains(':') && !host.starts_with('[') {
             write!(f, "listen on [{host}]:{port}")?;
         } else {
@@ -122,6 +195,21 @@ impl fmt::Display for BindError {
             }
             _ => write!(f, ": {source}; check the host"),
         }
+    }
+}
+
+fn display_unix(path: &str, source: &io::Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write!(f, "listen on unix:{path}: ")?;
+    match source.kind() {
+        ErrorKind::AddrInUse => f.write_str("another process listens there; stop it, or choose another path"),
+        ErrorKind::AlreadyExists => {
+            f.write_str("there is something there that is no socket; remove it, or choose another path")
+        }
+        ErrorKind::NotFound => f.write_str("the directory does not exist; create it, or choose another path"),
+        ErrorKind::PermissionDenied => {
+            f.write_str("permission denied; the directory must be writable for this user")
+        }
+        _ => write!(f, "{source}; check the path"),
     }
 }
 

@@ -28,6 +28,8 @@ pub(crate) struct Roster {
     /// The accept loop, which waits for somebody to leave.
     pub(crate) door: Bell,
     gauge: OnceLock<Gauge>,
+    #[cfg(feature = "__tls")]
+    pub(crate) handshakes: crate::handshakes::Handshakes,
 }
 
 impl Roster {
@@ -42,6 +44,8 @@ impl Roster {
             dice: RandomState::new(),
             door: Bell::default(),
             gauge: OnceLock::new(),
+            #[cfg(feature = "__tls")]
+            handshakes: Default::default(),
         }
     }
 
@@ -72,7 +76,7 @@ impl Roster {
         now + left / (1 << 16) * u32::from(self.dice.hash_one(id) as u16)
     }
 
-    pub(crate) fn enter(self: &Arc<Self>, peer: SocketAddr) -> Arc<Live> {
+    pub(crate) fn enter(self: &Arc<Self>, peer: Option<SocketAddr>) -> Arc<Live> {
         let id = self.issued.fetch_add(1, Ordering::Relaxed);
         let live = Arc::new(Live::new(id, peer, self.clone()));
         self.present().insert(id, live.clone());

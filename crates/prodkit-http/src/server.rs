@@ -2,7 +2,7 @@
 
 mod accept;
 
-use crate::connection;
+use crate::connection::{self, Plain, Socket};
 use crate::drain::Stage;
 use crate::listener::BACKLOG;
 use crate::roster::{Roster, Traffic};
@@ -47,11 +47,14 @@ impl Driver {
         Traffic(self.roster.clone())
     }
 
-    /// Keeps the gauge `active_connections` of `recorder` at the number of open connections.
+    /// Keeps the gauge `active_connections` of `recorder` at the number of open connections, and with the feature `tls`
+    /// counts `prodkit_tls_handshakes_total` by `outcome`: `done`, `failed`, `timed_out` and `pushed_out`.
     pub fn recorder(self, recorder: &dyn metrics::Recorder) -> Self {
         const NAME: &str = "active_connections";
         recorder.describe_gauge(NAME.into(), Some(metrics::Unit::Count), "Open connections.".into());
         let metadata = metrics::Metadata::new(module_path!(), metrics::Level::INFO, Some(module_path!()));
+        #[cfg(feature = "__tls")]
+        self.roster.handshakes.measure(recorder);
         self.roster.measure(recorder.register_gauge(&metrics::Key::from_static_name(NAME), &metadata));
         self
     }
@@ -78,8 +81,7 @@ impl fmt::Debug for Driver {
 }
 
 async fn run(listener: Listener, service: Service, drain: Drain, roster: Arc<Roster>) -> Drained {
-    let mut door =
-        Door { accept: Accept::new(listener.socket, roster.clone()), service, roster: roster.clone() };
+    let mut door = Door::new(listener, service, roster.clone());
     door.stand_open(&drain).await;
     let closing = Instant::now();
     door.close().await;
@@ -103,9 +105,21 @@ struct Door {
     accept: Accept,
     service: Service,
     roster: Arc<Roster>,
+    #[cfg(feature = "__tls")]
+    tls: Option<prodkit_tls::Live<prodkit_tls::ServerConfig>>,
 }
 
 impl Door {
+    fn new(listener: Listener, service: Service, roster: Arc<Roster>) -> Self {
+        Self {
+            accept: Accept::new(listener.socket, roster.clone()),
+            service,
+            roster,
+            #[cfg(feature = "__tls")]
+            tls: listener.tls,
+        }
+    }
+
     /// Lets everybody in until it is time to close.
     async fn stand_open(&mut self, drain: &Drain) {
         let mut polite = pin!(drain.polite.stopped());
@@ -144,8 +158,16 @@ impl Door {
 
     fn poll_let_in(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let (stream, peer) = ready!(self.accept.poll(cx));
-        connection::start(stream, self.roster.enter(peer), &self.service);
+        connection::start(self.socket(stream), self.roster.enter(peer), &self.service);
         Poll::Ready(())
+    }
+
+    fn socket(&self, stream: Plain) -> Socket {
+        #[cfg(feature = "__tls")]
+        if let Some(tls) = &self.tls {
+            return Socket::handshaking(stream, tls.load());
+        }
+        Socket::Plain(stream)
     }
 }
 

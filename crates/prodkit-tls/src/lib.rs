@@ -66,6 +66,7 @@ mod roots;
 pub use config::{HTTP, client_config, server_config};
 pub use error::Error;
 pub use identity::Identity;
+pub use prodkit_live::{Live, Updater};
 pub use provider::provider;
 pub use roots::Roots;
 pub use rustls::{ClientConfig, ServerConfig};

@@ -42,6 +42,8 @@ pub(super) struct Seen {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
+    /// TLS first.
+    Handshake,
     /// Not a byte yet.
     Fresh,
     /// In the head of a request.
@@ -91,6 +93,12 @@ impl Deadlines {
         }
     }
 
+    /// For a connection that begins with TLS, until that is settled.
+    #[cfg(feature = "__tls")]
+    pub(super) fn handshake(born: Instant) -> Self {
+        Self { phase: Phase::Handshake, ..Self::new(born) }
+    }
+
     /// From now on it is known to be HTTP/2.
     pub(super) fn http2(&mut self) {
         self.http2 = true;
@@ -108,6 +116,7 @@ impl Deadlines {
         moment: impl Fn() -> Instant,
     ) -> Option<(Instant, Act)> {
         let phase = match seen {
+            _ if self.phase == Phase::Handshake => Phase::Handshake,
             Seen { active: true, .. } | Seen { blocked: Some(_), .. } | Seen { lingering: Some(_), .. } => {
                 Phase::Busy
             }
@@ -147,6 +156,9 @@ impl Deadlines {
             Phase::Busy => return closing_at.filter(|_| finished_at.is_none()).map(|at| (at, Act::Finish)),
             Phase::Fresh => {
                 (after(born, limits.first_byte), closing_at.map(|closing| closing.max(born + FRESH_GRACE)))
+            }
+            Phase::Handshake => {
+                (after(born, limits.handshake), closing_at.map(|closing| closing + HEAD_GRACE))
             }
             Phase::Head => {
                 (after(since, limits.header_timeout), closing_at.map(|closing| closing + HEAD_GRACE))

@@ -107,7 +107,7 @@ pin_project! {
         #[pin]
         state: State<S, S::Future>,
         connect: bool,
-        peer: SocketAddr,
+        peer: Option<SocketAddr>,
         in_flight: Option<InFlight>,
         flow: Option<Arc<Flow>>,
     }

@@ -15,7 +15,8 @@ use tokio::time::Instant;
 #[derive(Debug)]
 pub(crate) struct Live {
     id: u64,
-    pub(crate) peer: SocketAddr,
+    /// `None` over a Unix socket, where clients have no address.
+    pub(crate) peer: Option<SocketAddr>,
     pub(crate) roster: Arc<Roster>,
     pub(crate) born: Instant,
     /// Set once, when the protocol is known.
@@ -36,6 +37,8 @@ pub(crate) struct Live {
     upgraded: AtomicBool,
     cut: AtomicBool,
     gone: AtomicBool,
+    #[cfg(feature = "__tls")]
+    pushed_out: AtomicBool,
     task: Bell,
     /// Once upgraded, the connection is not in its task's hands any more; its two halves may be in two others'.
     pub(crate) reader: Bell,
@@ -43,7 +46,7 @@ pub(crate) struct Live {
 }
 
 impl Live {
-    pub(crate) fn new(id: u64, peer: SocketAddr, roster: Arc<Roster>) -> Self {
+    pub(crate) fn new(id: u64, peer: Option<SocketAddr>, roster: Arc<Roster>) -> Self {
         Self {
             id,
             peer,
@@ -60,6 +63,8 @@ impl Live {
             upgraded: AtomicBool::new(false),
             cut: AtomicBool::new(false),
             gone: AtomicBool::new(false),
+            #[cfg(feature = "__tls")]
+            pushed_out: AtomicBool::new(false),
             task: Bell::default(),
             reader: Bell::default(),
             writer: Bell::default(),
@@ -147,6 +152,23 @@ impl Live {
 
     pub(super) fn is_gone(&self) -> bool {
         self.gone.load(Relaxed)
+    }
+
+    #[cfg(feature = "__tls")]
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Ends a handshake that has taken longer than any other.
+    #[cfg(feature = "__tls")]
+    pub(crate) fn push_out(&self) {
+        self.pushed_out.store(true, Relaxed);
+        self.wake();
+    }
+
+    #[cfg(feature = "__tls")]
+    pub(super) fn is_pushed_out(&self) -> bool {
+        self.pushed_out.load(Relaxed)
     }
 
     pub(super) fn listen(&self, task: &std::task::Waker) {

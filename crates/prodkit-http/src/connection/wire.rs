@@ -1,21 +1,20 @@
 //! The socket of one connection, as hyper sees it.
 
 use super::live::{Live, Presence};
+use super::socket::Socket;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 /// What an HTTP/2 client with prior knowledge sends first (RFC 9113, section 3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Keeps the marks of [`Live`] that deadlines are judged by, and the connection present for as long as anybody has it:
 /// whoever took over an upgraded connection included.
-#[derive(Debug)]
 pub(crate) struct Wire {
-    stream: TcpStream,
+    pub(super) socket: Socket,
     /// Bytes read to find out the protocol, and how many of them were handed on.
     first: [u8; PREFACE.len()],
     filled: usize,
@@ -32,8 +31,8 @@ pub(super) enum Protocol {
 }
 
 impl Wire {
-    pub(crate) fn new(stream: TcpStream, live: Arc<Live>) -> Self {
-        Self { stream, first: [0; PREFACE.len()], filled: 0, taken: 0, presence: Presence(live) }
+    pub(crate) fn new(socket: Socket, live: Arc<Live>) -> Self {
+        Self { socket, first: [0; PREFACE.len()], filled: 0, taken: 0, presence: Presence(live) }
     }
 
     pub(crate) fn live(&self) -> &Arc<Live> {
@@ -44,7 +43,7 @@ impl Wire {
     pub(super) fn poll_protocol(&mut self, cx: &mut Context<'_>) -> Poll<Option<Protocol>> {
         loop {
             let mut buffer = ReadBuf::new(&mut self.first[self.filled..]);
-            let Ok(()) = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer)) else {
+            let Ok(()) = ready!(Pin::new(&mut self.socket).poll_read(cx, &mut buffer)) else {
                 return Poll::Ready(None);
             };
             let read = buffer.filled().len();
@@ -82,6 +81,17 @@ impl Wire {
     }
 }
 
+/// Between two requests, an end by any of our deadlines is an orderly one. Inside of one it must not look like it: a body
+/// without a length would seem complete (RFC 8446, section 6.1).
+#[cfg(feature = "__tls")]
+impl Drop for Wire {
+    fn drop(&mut self) {
+        if self.live().in_flight() == 0 {
+            self.socket.part();
+        }
+    }
+}
+
 impl AsyncRead for Wire {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -100,7 +110,7 @@ impl AsyncRead for Wire {
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }
         let before = buffer.filled().len();
-        ready!(Pin::new(&mut this.stream).poll_read(cx, buffer))?;
+        ready!(Pin::new(&mut this.socket).poll_read(cx, buffer))?;
         if buffer.filled().len() > before {
             this.live().bytes_arrived();
         }
@@ -113,7 +123,7 @@ impl AsyncWrite for Wire {
         if self.is_cut(|live| &live.writer, cx) {
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }
-        let poll = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        let poll = Pin::new(&mut self.socket).poll_write(cx, bytes);
         self.wrote(poll)
     }
 
@@ -125,23 +135,27 @@ impl AsyncWrite for Wire {
         if self.is_cut(|live| &live.writer, cx) {
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }
-        let poll = Pin::new(&mut self.stream).poll_write_vectored(cx, bytes);
+        let poll = Pin::new(&mut self.socket).poll_write_vectored(cx, bytes);
         self.wrote(poll)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        self.socket.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let poll = Pin::new(&mut self.socket).poll_flush(cx);
+        if self.socket.holds_back() {
+            self.live().wrote(poll.is_ready().then_some(0));
+        }
+        poll
     }
 
     /// Closes our side. If the client may still be sending, takes that in before the socket goes: the kernel answers
     /// bytes that arrive later with a reset, which can overtake our answer (RFC 9112, section 9.6).
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
+        ready!(Pin::new(&mut this.socket).poll_shutdown(cx))?;
         if this.live().is_upgraded() || !this.live().must_linger() {
             return Poll::Ready(Ok(()));
         }
@@ -149,7 +163,7 @@ impl AsyncWrite for Wire {
         let mut waste = [0; 4096];
         loop {
             let mut buffer = ReadBuf::new(&mut waste);
-            match ready!(Pin::new(&mut this.stream).poll_read(cx, &mut buffer)) {
+            match ready!(Pin::new(&mut this.socket).poll_read(cx, &mut buffer)) {
                 Ok(()) if !buffer.filled().is_empty() => {}
                 _ => return Poll::Ready(Ok(())),
             }

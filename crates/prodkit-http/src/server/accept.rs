@@ -1,5 +1,7 @@
 //! Accepting, whatever goes wrong with it.
 
+use crate::connection::Plain;
+use crate::listener::Bound;
 use crate::roster::Roster;
 use std::future::Future as _;
 use std::io::{self, ErrorKind};
@@ -8,14 +10,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Sleep, sleep};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// The next connection, when there is room for it.
-pub(super) struct Accept<L = TcpListener> {
+pub(super) struct Accept<L = Bound> {
     listener: L,
     roster: Arc<Roster>,
     pause: Option<Pin<Box<Sleep>>>,
@@ -27,17 +28,22 @@ pub(super) struct Accept<L = TcpListener> {
 /// Where connections come from; a script in tests.
 pub(super) trait Source {
     type Stream;
-    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(Self::Stream, SocketAddr)>>;
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(Self::Stream, Option<SocketAddr>)>>;
 }
 
-impl Source for TcpListener {
-    type Stream = TcpStream;
+impl Source for Bound {
+    type Stream = Plain;
 
-    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
-        let (stream, peer) = ready!(self.poll_accept(cx))?;
-        // it fails only if the client is gone again, which will show
-        let _ = stream.set_nodelay(true);
-        Poll::Ready(Ok((stream, peer)))
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(Plain, Option<SocketAddr>)>> {
+        Poll::Ready(Ok(match self {
+            Self::Tcp(listener) => {
+                let (stream, peer) = ready!(listener.poll_accept(cx))?;
+                // it fails only if the client is gone again, which will show
+                let _ = stream.set_nodelay(true);
+                (Plain::Tcp(stream), Some(peer))
+            }
+            Self::Unix(listener, _) => (Plain::Unix(ready!(listener.poll_accept(cx))?.0), None),
+        }))
     }
 }
 
@@ -46,7 +52,7 @@ impl<L: Source> Accept<L> {
         Self { listener, roster, pause: None, next_pause: FIRST_PAUSE, full: false }
     }
 
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<(L::Stream, SocketAddr)> {
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<(L::Stream, Option<SocketAddr>)> {
         loop {
             if let Some(pause) = &mut self.pause {
                 ready!(pause.as_mut().poll(cx));

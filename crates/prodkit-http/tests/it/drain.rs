@@ -275,7 +275,7 @@ async fn dropping_the_driver_cuts_everything() {
 async fn open_connections_are_a_gauge() {
     let counts = crate::support::Counts::default();
     let listener = Listener::bind("127.0.0.1", 0).await.expect("bound");
-    let address = listener.local_addr();
+    let address = listener.local_addr().expect("TCP");
     let driver = serve(listener, hello(), Limits::default(), Drain::default()).recorder(&counts);
     let driver = crate::support::spawn(driver);
     let client = TcpStream::connect(address).await.expect("connected");

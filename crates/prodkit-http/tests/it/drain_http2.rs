@@ -82,7 +82,7 @@ async fn when_polite_the_client_is_told_to_go_and_what_it_began_is_served() {
 #[tokio::test]
 async fn goaway_is_spread_over_the_window() {
     let listener = Listener::bind("127.0.0.1", 0).await.expect("bound");
-    let address = listener.local_addr();
+    let address = listener.local_addr().expect("TCP");
     let (polite, on_polite) = channel();
     let window = Duration::from_millis(400);
     let drain = Drain::new(on_polite, Stop::never(), Stop::never()).window(window);

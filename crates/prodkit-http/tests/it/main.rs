@@ -12,5 +12,8 @@ mod limits_http2;
 mod observe;
 mod observe_faults;
 mod support;
+#[cfg(feature = "__tls")]
+mod tls;
 mod trace_context;
+mod unix;
 mod upgrade;

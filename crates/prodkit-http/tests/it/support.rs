@@ -57,11 +57,21 @@ pub(crate) struct Server {
 impl Server {
     pub(crate) async fn start(service: Service, limits: Limits) -> Self {
         let listener = Listener::bind("127.0.0.1", 0).await.expect("a free port");
-        let address = listener.local_addr();
+        Self::start_on(listener, service, limits, &metrics::NoopRecorder)
+    }
+
+    pub(crate) fn start_on(
+        listener: Listener,
+        service: Service,
+        limits: Limits,
+        recorder: &dyn metrics::Recorder,
+    ) -> Self {
+        let address = listener.local_addr().unwrap_or(([0, 0, 0, 0], 0).into());
         let (polite, on_polite) = channel();
         let (close, on_close) = channel();
         let (abort, on_abort) = channel();
-        let driver = serve(listener, service, limits, Drain::new(on_polite, on_close, on_abort));
+        let driver =
+            serve(listener, service, limits, Drain::new(on_polite, on_close, on_abort)).recorder(recorder);
         let traffic = driver.traffic();
         Self { address, traffic, polite, close, abort, driver: spawn(driver) }
     }

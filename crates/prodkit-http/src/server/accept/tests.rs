@@ -11,8 +11,8 @@ struct Script(RefCell<VecDeque<i32>>);
 impl Source for Script {
     type Stream = ();
 
-    fn poll_accept(&self, _: &mut Context<'_>) -> Poll<io::Result<((), SocketAddr)>> {
-        let accepted = ((), SocketAddr::from(([127, 0, 0, 1], 1)));
+    fn poll_accept(&self, _: &mut Context<'_>) -> Poll<io::Result<((), Option<SocketAddr>)>> {
+        let accepted = ((), None);
         Poll::Ready(match self.0.borrow_mut().pop_front() {
             Some(errno) => Err(io::Error::from_raw_os_error(errno)),
             None => Ok(accepted),
