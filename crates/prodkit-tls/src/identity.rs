@@ -81,6 +81,12 @@ impl Identity {
         self.not_after
     }
 
+    /// How long the certificate is valid for in all, from its first moment to its last.
+    #[must_use]
+    pub fn lifetime(&self) -> Duration {
+        self.leaf.not_after.duration_since(self.leaf.not_before).unwrap_or_default()
+    }
+
     /// How long it may be used yet; zero once it has expired.
     #[must_use]
     pub fn expires_in(&self, now: SystemTime) -> Duration {

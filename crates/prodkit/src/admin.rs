@@ -5,7 +5,6 @@
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::thread::JoinHandle;
@@ -60,7 +59,8 @@ pub(crate) struct Watched {
 
 /// The running admin thread.
 pub(crate) struct Admin {
-    pub(crate) address: SocketAddr,
+    /// What it is bound to.
+    pub(crate) address: String,
     close: Trigger,
     thread: JoinHandle<()>,
 }
@@ -101,7 +101,7 @@ impl Admin {
                 match Listener::bind(&host, port).await {
                     Ok(listener) => {
                         // The starter waits for nothing else and cannot be gone.
-                        let _ = bound.send(Ok(listener.local_addr()));
+                        let _ = bound.send(Ok(listener.to_string()));
                         watched.run(guard, signals, listener, closed).await;
                     }
                     Err(error) => drop(bound.send(Err(StartError::setup("the admin port")(error.into())))),

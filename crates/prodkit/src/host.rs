@@ -10,6 +10,7 @@ use std::time::Duration;
 use prodkit_config::Errors;
 use serde::de::DeserializeOwned;
 
+use crate::certificates::Certificates;
 use crate::cli::{Cli, Command, Config, Otel, Probe, Sources};
 use crate::environment::Environment;
 use crate::error::{StartError, chain};
@@ -161,6 +162,7 @@ impl Host {
                     #[cfg(feature = "schema")]
                     Config::Sample | Config::Schema => Exit::Clean,
                     Config::Check => otlp::check(&loaded.settings, &environment)
+                        .and_then(|()| Certificates::check(&loaded.settings.server.tls.files()))
                         .map_or_else(|error| self.fail(&error), |()| Exit::Clean),
                 }
             }

@@ -67,6 +67,10 @@
 //! | `service.name` | the package, else the executable | in telemetry; `OTEL_SERVICE_NAME` |
 //! | `service.version`, `.namespace`, `.environment` | the package's version | in telemetry; `APP_ENV` is the environment |
 //! | `server.host`, `server.port` | `0.0.0.0`, 8080 | the main port; `PORT`; `"::"` answers both families |
+//! | `server.host` | `unix:/run/orders.sock` | a Unix socket; `server.socket_mode` (0660) says for whom |
+//! | `server.tls.cert`, `.key` | none | TLS on the main port, see [below](#tls) |
+//! | `server.tls.client_ca` | none | clients must show a certificate of these authorities |
+//! | `server.tls.handshake_timeout` | 10s | for the handshake of a new connection |
 //! | `server.timeout` | 30s | from a request's head to its response's; `HTTP_TIMEOUT` |
 //! | `server.first_byte_timeout`, `.header_timeout` | 10s, 10s | for a connection's first byte; for a request's head |
 //! | `server.read_timeout`, `.write_timeout` | 30s, 60s | for a request's body; for a client to take what was written |
@@ -116,6 +120,15 @@
 //! is logged when something is refused. With `config.soak` a new configuration is on trial: it is taken back when 1 % of at
 //! least 50 requests fail, and twice as many as in as much time before, or when a critical check that was good turns bad.
 //!
+//! # TLS
+//!
+//! With `server.tls.cert` and `server.tls.key` the main port speaks TLS, and nothing else: HTTP/2 and HTTP/1.1 by ALPN. The
+//! files are followed, whatever `config.reload` says: a new pair holds for new connections, and no open one notices. A pair
+//! that does not fit, or is not valid now, is refused with a line that says why, and the one before stays. The optional
+//! check `certificates` fails while that is so, and degrades when less than a tenth of a certificate's life is left (a week
+//! at most); `prodkit_tls_certificate_expiry_timestamp_seconds{certificate}` is its end, and
+//! `prodkit_tls_certificate_reloads_total{certificate,result}` and `prodkit_tls_handshakes_total{outcome}` count.
+//!
 //! # Probes
 //!
 //! On the admin port from the first moment, mirrored on the main port once it is bound; outside of every limit, timeout
@@ -156,6 +169,7 @@
 //! # Features
 //!
 //! - `axum`: [`App::axum`], which knows its routes.
+//! - `tls`: `server.tls.*`, by rustls with ring. `tls-aws-lc`: the same with aws-lc-rs; where both are on, it is used.
 //! - `otlp` (default): export over OTLP/HTTP. `otlp-grpc`: and over OTLP/gRPC.
 //! - `schema`: `Host::schema`, and the commands `config sample` and `config schema`. It turns on `serde_json`'s
 //!   `preserve_order`, so that keys stand where they are declared.
@@ -168,6 +182,7 @@
 mod admin;
 mod app;
 mod build;
+mod certificates;
 mod checks;
 mod cli;
 mod context;

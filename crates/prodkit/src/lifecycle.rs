@@ -19,6 +19,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::admin::{Admin, Caught, Exposition, Watched};
 use crate::app::{App, Mount};
+use crate::certificates::Certificates;
 use crate::checks;
 use crate::cli::Sources;
 use crate::context::{Context, Process};
@@ -74,8 +75,11 @@ where
     }
     warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     telemetry.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-    let configuration = Configuration { config, reloading };
-    let exit = live(&identity, environment, &settings, &telemetry, caught, configuration, app)
+    let exit = secured(&settings)
+        .and_then(|secured| {
+            let configuration = Configuration { config, reloading, secured };
+            live(&identity, environment, &settings, &telemetry, caught, configuration, app)
+        })
         .unwrap_or_else(|error| {
             tracing::error!(error = chain(&error), "failed to start");
             error.exit()
@@ -159,6 +163,16 @@ where
 struct Configuration<C> {
     config: C,
     reloading: Reloading<C>,
+    secured: Secured,
+}
+
+/// The certificates that are followed, and what the main port has of them.
+#[cfg_attr(not(feature = "__tls"), derive(Default))]
+struct Secured {
+    #[cfg(feature = "__tls")]
+    certificates: Certificates,
+    #[cfg(feature = "__tls")]
+    server: Option<prodkit_tls::Live<prodkit_tls::ServerConfig>>,
 }
 
 /// What every chapter of the story needs.
@@ -225,7 +239,7 @@ impl Story<'_> {
         let starting = self.health.hold("app", std::time::Instant::now());
         let process =
             Process { health: self.health.clone(), trigger: self.trigger.clone(), stop: self.stop.clone() };
-        let Configuration { config, reloading } = configuration;
+        let Configuration { config, reloading, secured } = configuration;
         let context = Context::new(config, Arc::new(process));
         let answer = self.in_its_trace(async { app(context).await });
         let answer = AssertUnwindSafe(answer).catch_unwind();
@@ -238,14 +252,14 @@ impl Story<'_> {
         let App { mounts, steps, checks } = app;
         let listener = match mounts.len() {
             0 => None,
-            1 => Some(self.bind().await?),
+            1 => Some(self.bind(&secured).await?),
             _ => {
                 return Err(StartError::Misuse(
                     "the app serves HTTP twice: call App::http or App::axum once".to_owned(),
                 ));
             }
         };
-        let address = listener.as_ref().map(Listener::local_addr);
+        let address = listener.as_ref().map(ToString::to_string);
 
         let mut infrastructure = TaskGroup::new().task("heartbeat", {
             let (heartbeat, stall) = (self.heartbeat.clone(), self.settings.health.stall);
@@ -253,6 +267,10 @@ impl Story<'_> {
         });
         let answers = reloading.answers();
         infrastructure = infrastructure.task("config", reloading.task(&self.health, self.telemetry)?);
+        #[cfg(feature = "__tls")]
+        if let Some(task) = secured.certificates.task(&self.health, &self.telemetry.metrics)? {
+            infrastructure = infrastructure.task("certificates", task);
+        }
         for check in checks {
             infrastructure = checks::add(infrastructure, check, &self.health)?;
         }
@@ -263,8 +281,7 @@ impl Story<'_> {
             server = Some(handle);
         }
         let service = Service { server, infrastructure: begin(infrastructure)?, steps: begin(steps)? };
-        let server = address.map(tracing::field::display);
-        tracing::info!(server, admin = %self.admin.address, "started");
+        tracing::info!(server = address, admin = %self.admin.address, "started");
         drop(starting);
         self.health.started(std::time::Instant::now());
         Ok(Some(service))
@@ -278,9 +295,19 @@ impl Story<'_> {
         }
     }
 
-    async fn bind(&self) -> Result<Listener, StartError> {
-        let settings::Server { host, port, .. } = &self.settings.server;
-        Listener::bind(host, *port).await.map_err(|error| StartError::setup("the main port")(error.into()))
+    #[cfg_attr(not(feature = "__tls"), expect(unused_variables, reason = "nothing is secured"))]
+    async fn bind(&self, secured: &Secured) -> Result<Listener, StartError> {
+        let settings::Server { host, port, socket_mode, .. } = &self.settings.server;
+        let listener = match host.strip_prefix("unix:") {
+            Some(path) => Listener::bind_unix(path, socket_mode.0),
+            None => Listener::bind(host, *port).await,
+        };
+        let listener = listener.map_err(|error| StartError::setup("the main port")(error.into()))?;
+        #[cfg(feature = "__tls")]
+        if let Some(config) = &secured.server {
+            return Ok(listener.tls(config.clone()));
+        }
+        Ok(listener)
     }
 
     fn server(
@@ -354,6 +381,29 @@ impl Server {
         self.abort.fire(Cause::requested("the deadline"));
         self.drained.await.ok()
     }
+}
+
+#[cfg(feature = "__tls")]
+fn secured(settings: &Settings) -> Result<Secured, StartError> {
+    use prodkit_tls::{HTTP, server_config};
+    let files = settings.server.tls.files();
+    let mut certificates = Certificates::new(settings.config.poll);
+    if files.cert.is_none() && files.key.is_none() {
+        if let Some((setting, _)) = files.roots {
+            return Err(StartError::setting(setting, "it needs `server.tls.cert` and `server.tls.key`"));
+        }
+        return Ok(Secured { certificates, server: None });
+    }
+    let given = certificates.add(files)?;
+    let config =
+        given.identity.map(|identity| server_config(&identity, given.roots.as_ref(), HTTP)).transpose();
+    let server = config.map_err(|error| StartError::setting("server.tls.cert", error))?;
+    Ok(Secured { certificates, server })
+}
+
+#[cfg(not(feature = "__tls"))]
+fn secured(settings: &Settings) -> Result<Secured, StartError> {
+    Certificates::check(&settings.server.tls.files()).map(|()| Secured::default())
 }
 
 fn begin(group: TaskGroup) -> Result<Running, StartError> {

@@ -35,6 +35,7 @@ pub(crate) fn observe(settings: &Settings, telemetry: &Telemetry, answers: Optio
 /// What a client may take and send.
 pub(crate) fn limits(server: &Server) -> Limits {
     Limits::default()
+        .handshake(server.tls.handshake_timeout)
         .first_byte(server.first_byte_timeout)
         .header_timeout(server.header_timeout)
         .read_timeout(server.read_timeout)

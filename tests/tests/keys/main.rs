@@ -13,6 +13,7 @@ mod process;
 mod rig;
 mod server;
 mod shutdown;
+mod tls;
 mod variables;
 
 use std::collections::BTreeSet;
@@ -29,6 +30,7 @@ const KEYS: &[(&str, fn())] = &[
     ("service.environment", identity::environment),
     ("server.host", server::host),
     ("server.port", server::port),
+    ("server.socket_mode", server::socket_mode),
     ("server.timeout", server::timeout),
     ("server.first_byte_timeout", server::first_byte_timeout),
     ("server.header_timeout", server::header_timeout),
@@ -40,6 +42,10 @@ const KEYS: &[(&str, fn())] = &[
     ("server.max_connections", server::max_connections),
     ("server.max_in_flight", server::max_in_flight),
     ("server.probes", server::probes),
+    ("server.tls.cert", tls::cert),
+    ("server.tls.key", tls::key),
+    ("server.tls.client_ca", tls::client_ca),
+    ("server.tls.handshake_timeout", tls::handshake_timeout),
     ("admin.host", admin::host),
     ("admin.port", admin::port),
     ("admin.token", admin::token),

@@ -128,6 +128,12 @@ impl Rig {
         self.service.line(message).unwrap_or_else(|| panic!("no {message:?} in {:#?}", self.service.seen()))
     }
 
+    /// The next line like this, among those seen too.
+    pub(crate) fn line_where(&mut self, matches: impl Fn(&Value) -> bool) -> Value {
+        let found = self.service.seen_or_next(matches);
+        found.unwrap_or_else(|| panic!("no such line in {:#?}", self.service.seen()))
+    }
+
     /// How many lines with this message were logged until now.
     pub(crate) fn count(&mut self, message: &str) -> usize {
         // What it has logged before this one is read now.
@@ -200,6 +206,15 @@ impl Rig {
         self.terminate();
         assert_eq!(self.service.wait().unwrap().code(), Some(0), "{:#?}", self.service.seen());
         self.service.seen().iter().rfind(|line| line["msg"] == "stopped").unwrap().clone()
+    }
+}
+
+/// Waits for what can only be asked for.
+pub(crate) fn within(what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + DEADLINE;
+    while !condition() {
+        assert!(Instant::now() < deadline, "{what}: not within {DEADLINE:?}");
+        thread::park_timeout(Duration::from_millis(10));
     }
 }
 

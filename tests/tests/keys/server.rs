@@ -1,6 +1,10 @@
 //! `server.*`: each bound seen by a client.
 
+use std::fs;
+use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixStream;
 
 use prodkit_e2e::http::Connection;
 
@@ -13,6 +17,26 @@ pub(crate) fn host() {
     for host in ["127.0.0.1", "127.0.0.2"] {
         let rig = with("server.host", host);
         assert_eq!((rig.main.ip().to_string().as_str(), rig.status("/")), (host, 200));
+    }
+}
+
+pub(crate) fn socket_mode() {
+    for (mode, bits) in [("0600", 0o600), ("620", 0o620)] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("main.sock");
+        let host = format!("unix:{}", path.display());
+        let setup = Setup::new().set("server.host", &host).set("server.socket_mode", mode);
+        let (mut service, _folder) = setup.spawn();
+        assert_eq!(service.line("started").unwrap()["server"], host.as_str());
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, bits);
+        let mut client = UnixStream::connect(&path).unwrap();
+        client.write_all(LAST.as_bytes()).unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        service.signal(rustix::process::Signal::TERM).unwrap();
+        assert_eq!(service.wait().unwrap().code(), Some(0));
+        assert!(!path.exists());
     }
 }
 

@@ -21,6 +21,7 @@ fn it_says_who_it_is_and_until_when_and_nothing_of_the_key() {
     let identity = load(&pair, noon()).unwrap();
     assert_eq!((identity.subject(), identity.serial()), (Some("orders"), "01"));
     assert_eq!(identity.not_after(), noon() + 10 * DAY);
+    assert_eq!(identity.lifetime(), 11 * DAY);
     assert_eq!(identity.expires_in(noon() + 9 * DAY), DAY);
     assert_eq!(identity.expires_in(noon() + 11 * DAY), Duration::ZERO);
     assert_eq!(identity.to_string(), "orders, serial 01, until 2027-01-25T08:00:00Z");

@@ -61,6 +61,8 @@ mod tests {
             ("server.read_timeout", "0s", "more than 0s"),
             ("server.write_timeout", "0s", "more than 0s"),
             ("server.idle_timeout", "0s", "more than 0s"),
+            ("server.tls.handshake_timeout", "0s", "more than 0s"),
+            ("server.socket_mode", "999", "three octal digits"),
             ("health.stall", "99ms", "100ms or more"),
             ("health.period", "0s", "more than 0s"),
             ("health.timeout", "0s", "more than 0s"),
