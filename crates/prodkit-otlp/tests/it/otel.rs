@@ -178,7 +178,7 @@ async fn spans_of_both_apis_nest_in_each_other() {
                                 seven.in_scope(|| {
                                     tracer.in_span("8", |_| {
                                         tracing::info_span!("9").in_scope(|| tracer.in_span("10", |_| {}));
-                                    })
+                                    });
                                 });
                                 // entered again, it is a parent again
                                 seven.in_scope(|| tracer.in_span("8b", |_| {}));
