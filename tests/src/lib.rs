@@ -4,6 +4,7 @@
 
 pub mod http;
 pub mod load;
+pub mod postgres;
 pub mod process;
 pub mod rolling;
 pub mod tools;

@@ -162,6 +162,6 @@ pub use error::{Error, Errors, Warning};
 pub use layers::Layers;
 pub use load::Loaded;
 pub use prodkit_watch::{Blind, Handle as WatchHandle, Options as WatchOptions};
-pub use reload::{Commit, Outcome, Reload, ReloadError, Snapshot, Status};
+pub use reload::{Commit, Outcome, Reload, ReloadError, Resolve, Snapshot, Status};
 pub use source::Origin;
 pub use tree::{Leaf, Show, Tree};

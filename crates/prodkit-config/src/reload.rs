@@ -3,17 +3,19 @@
 mod cells;
 mod compare;
 mod error;
+mod resolve;
 mod stamp;
 
 pub(crate) use cells::Spot;
 pub use error::ReloadError;
+pub use resolve::Resolve;
 
 use crate::error::{Errors, Warning};
 use crate::layers::Layers;
 use crate::load::Loaded;
 use crate::tree::{Show, Tree};
 use cells::{Cells, Planned};
-use prodkit_live::Change;
+use prodkit_live::Prepared;
 use prodkit_watch::{Handle, Options, Watch};
 use serde::de::DeserializeOwned;
 use std::fmt;
@@ -103,6 +105,7 @@ pub struct Reload<S, C> {
     /// Nobody asked for the next look: it is only told if it finds something.
     quiet: bool,
     retry: Option<Retry>,
+    resolve: Option<Box<dyn Resolve>>,
     types: PhantomData<fn() -> (S, C)>,
 }
 
@@ -177,10 +180,10 @@ pub struct Commit {
     pub hashes: (u64, u64),
 }
 
-/// A candidate, typed and compared, that nobody was asked about yet.
-struct Candidate {
+/// A candidate that everybody has agreed to.
+struct Ready {
     current: Current,
-    change: Change,
+    prepared: Prepared,
     planned: Planned,
     warnings: Vec<Warning>,
 }
@@ -226,6 +229,7 @@ impl<S: DeserializeOwned, C: DeserializeOwned> Reload<S, C> {
             dirty: false,
             quiet: false,
             retry: None,
+            resolve: None,
             types: PhantomData,
         };
         Ok((loaded, reload))
@@ -233,7 +237,7 @@ impl<S: DeserializeOwned, C: DeserializeOwned> Reload<S, C> {
 
     /// Waits until the sources may have changed, and takes what they say then, if it holds.
     ///
-    /// In this order: all files and variables are read and typed; what derives from the changed values is built
+    /// In this order: all files and variables are read and typed; what they [name](Self::resolving) is found; what derives from the changed values is built
     /// and verified; then all of it is committed at once. The first that fails ends it, and nothing has changed. When
     /// the sources change meanwhile, what is being built is dropped, and it begins anew.
     ///
@@ -245,7 +249,7 @@ impl<S: DeserializeOwned, C: DeserializeOwned> Reload<S, C> {
                 self.look().await;
                 self.dirty = true;
             }
-            let Candidate { current, change, planned, warnings } = match self.candidate() {
+            let (tree, loaded) = match self.candidate() {
                 Ok(Some(candidate)) => candidate,
                 Ok(None) if self.quiet => {
                     (self.dirty, self.quiet) = (false, false);
@@ -254,18 +258,18 @@ impl<S: DeserializeOwned, C: DeserializeOwned> Reload<S, C> {
                 Ok(None) => return self.nothing_new(),
                 Err(error) => return self.refuse(error),
             };
-            let prepared = tokio::select! {
+            let Self { resolve, watch, cells, start, prepare_timeout, .. } = self;
+            let ready = tokio::select! {
                 biased;
-                prepared = timeout(self.prepare_timeout, change.prepare()) => prepared,
-                _ = self.watch.changed() => continue,
+                ready = timeout(*prepare_timeout, ready(resolve, cells, start, &tree, loaded)) => ready,
+                _ = watch.changed() => continue,
             };
-            return match prepared {
+            return match ready {
                 Err(_) => self.refuse(ReloadError::TimedOut(self.prepare_timeout)),
-                Ok(Err(rejected)) => self.refuse(ReloadError::Refused(rejected)),
-                Ok(Ok(prepared)) => {
-                    prepared.commit();
+                Ok(Err(error)) => self.refuse(error),
+                Ok(Ok(ready)) => {
                     self.taken_back = None;
-                    self.settle(current, planned, warnings)
+                    self.commit(ready)
                 }
             };
         }
@@ -277,18 +281,17 @@ impl<S: DeserializeOwned, C: DeserializeOwned> Reload<S, C> {
     /// Cancel safe: then nothing was taken back. `Unchanged` when there is nothing to go back to.
     pub async fn take_back(&mut self) -> Outcome {
         let Some(previous) = self.previous.clone() else { return Outcome::Unchanged };
-        let candidate = self.compare(&previous.tree);
-        let Candidate { current, change, planned, warnings } = match candidate {
-            Ok(candidate) => candidate,
+        let loaded = match self.typed(&previous.tree) {
+            Ok(loaded) => loaded,
             Err(error) => return Outcome::Refused(error),
         };
-        match timeout(self.prepare_timeout, change.prepare()).await {
+        let Self { resolve, cells, start, prepare_timeout, .. } = self;
+        match timeout(*prepare_timeout, ready(resolve, cells, start, &previous.tree, loaded)).await {
             Err(_) => Outcome::Refused(ReloadError::TimedOut(self.prepare_timeout)),
-            Ok(Err(rejected)) => Outcome::Refused(ReloadError::Refused(rejected)),
-            Ok(Ok(prepared)) => {
-                prepared.commit();
+            Ok(Err(error)) => Outcome::Refused(error),
+            Ok(Ok(ready)) => {
                 self.taken_back = Some(Arc::clone(&self.current.tree));
-                self.settle(current, planned, warnings)
+                self.commit(ready)
             }
         }
     }
@@ -307,25 +310,36 @@ impl<S: DeserializeOwned, C: DeserializeOwned> Reload<S, C> {
         }
     }
 
-    /// `None` when the sources say what is loaded, or what was taken back.
-    fn candidate(&mut self) -> Result<Option<Candidate>, ReloadError> {
+    /// What the sources say; `None` when that is what is loaded, or what was taken back.
+    #[expect(clippy::type_complexity, reason = "used once")]
+    fn candidate(&mut self) -> Result<Option<(Arc<Tree>, Loaded<S, C>)>, ReloadError> {
         let tree = read(&self.layers, &mut self.watch, &mut self.files).map_err(ReloadError::Invalid)?;
         if tree == *self.current.tree || self.taken_back.as_deref() == Some(&tree) {
             return Ok(None);
         }
-        self.compare(&Arc::new(tree)).map(Some)
+        let tree = Arc::new(tree);
+        let loaded = self.typed(&tree)?;
+        Ok(Some((tree, loaded)))
     }
 
-    fn compare(&self, tree: &Arc<Tree>) -> Result<Candidate, ReloadError> {
-        let loaded = catch_unwind(AssertUnwindSafe(|| tree.load::<S, C>(self.reserved)));
-        let loaded = loaded.map_err(|_| ReloadError::Panicked)?.map_err(ReloadError::Invalid)?;
-        let Loaded { settings, config, warnings, live, secrets } = loaded;
-        let planned = self.cells.plan(&self.start, tree, live);
-        // Only now: a cell has to be there to give its value on.
-        drop((settings, config));
-        let (change, planned) = planned.map_err(ReloadError::Refused)?;
-        let current = Current { tree: Arc::clone(tree), secrets: secrets.into() };
-        Ok(Candidate { current, change, planned, warnings })
+    fn typed(&mut self, tree: &Tree) -> Result<Loaded<S, C>, ReloadError> {
+        let mut typed = None;
+        let mut load = || typed = Some(catch_unwind(AssertUnwindSafe(|| tree.load::<S, C>(self.reserved))));
+        match &mut self.resolve {
+            Some(resolve) => resolve.note(tree, &mut load),
+            None => load(),
+        }
+        let typed = typed.ok_or(ReloadError::Panicked)?;
+        typed.map_err(|_| ReloadError::Panicked)?.map_err(ReloadError::Invalid)
+    }
+
+    fn commit(&mut self, ready: Ready) -> Outcome {
+        let Ready { current, prepared, planned, warnings } = ready;
+        prepared.commit();
+        if let Some(resolve) = &mut self.resolve {
+            resolve.taken();
+        }
+        self.settle(current, planned, warnings)
     }
 
     fn settle(&mut self, current: Current, planned: Planned, warnings: Vec<Warning>) -> Outcome {
@@ -364,6 +378,14 @@ impl<S, C> Reload<S, C> {
     #[must_use]
     pub fn prepare_timeout(mut self, timeout: Duration) -> Self {
         self.prepare_timeout = timeout;
+        self
+    }
+
+    /// Has `resolve` find what a new configuration names, between typing it and asking what follows from it. What was
+    /// loaded at the start is the caller's to resolve.
+    #[must_use]
+    pub fn resolving(mut self, resolve: impl Resolve + 'static) -> Self {
+        self.resolve = Some(Box::new(resolve));
         self
     }
 
@@ -421,6 +443,29 @@ impl<S, C> fmt::Debug for Reload<S, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reload").field("status", &self.status).finish_non_exhaustive()
     }
+}
+
+/// Finds what is named, compares, and has everything that follows built and verified.
+async fn ready<S, C>(
+    resolve: &mut Option<Box<dyn Resolve>>,
+    cells: &Cells,
+    start: &Tree,
+    tree: &Arc<Tree>,
+    loaded: Loaded<S, C>,
+) -> Result<Ready, ReloadError> {
+    if let Some(resolve) = resolve {
+        resolve.resolve().await.map_err(ReloadError::Unresolved)?;
+    }
+    let (change, planned, current, warnings) = {
+        let Loaded { settings, config, warnings, live, secrets } = loaded;
+        let planned = cells.plan(start, tree, live);
+        // Only now: a cell has to be there to give its value on.
+        drop((settings, config));
+        let (change, planned) = planned.map_err(ReloadError::Refused)?;
+        (change, planned, Current { tree: Arc::clone(tree), secrets: secrets.into() }, warnings)
+    };
+    let prepared = change.prepare().await.map_err(ReloadError::Refused)?;
+    Ok(Ready { current, prepared, planned, warnings })
 }
 
 /// Watches everything before it is read, and reads again what changed under the reader: a set of files is one text, and

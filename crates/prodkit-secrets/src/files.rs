@@ -37,7 +37,13 @@ impl Provider for Files {
     }
 
     fn drive(self: Arc<Self>, outbox: Outbox) -> Option<Driving> {
-        Some(Box::pin(async move { Follow::new(self.watch, outbox).run().await }))
+        Some(Box::pin(async move {
+            // A watch costs a thread.
+            while outbox.wanted().is_empty() {
+                outbox.changed().await;
+            }
+            Follow::new(self.watch, outbox).run().await;
+        }))
     }
 }
 

@@ -52,6 +52,11 @@ impl SecretRef {
         Self::of(vec![Place::Written(Bytes::copy(bytes, None))], None)
     }
 
+    /// No place at all, which is no error.
+    pub(crate) fn nowhere() -> Self {
+        Self::of(Vec::new(), None).optional()
+    }
+
     /// The same, and found nowhere it is no error.
     pub(crate) fn optional(self) -> Self {
         let places = self.0.places.iter().map(Place::clone).collect();
@@ -145,6 +150,9 @@ impl fmt::Display for Place {
 
 impl fmt::Display for SecretRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.places.is_empty() {
+            return f.write_str("nowhere");
+        }
         for (index, place) in self.0.places.iter().enumerate() {
             let separator = if index > 0 { ", then " } else { "" };
             write!(f, "{separator}{place}")?;

@@ -90,6 +90,12 @@ impl Secret {
         Self { live: Live::fixed(SecretValue::new(reference, Some(bytes))) }
     }
 
+    /// Nothing, until a configuration says where something is: for the default of a field.
+    #[must_use]
+    pub fn missing() -> Self {
+        Self::made(SecretRef::nowhere())
+    }
+
     /// What is found at this place, as if the configuration said so: for the default of a field.
     ///
     /// Made while a configuration is loaded, as serde makes defaults, it is resolved with everything else. Made at any other

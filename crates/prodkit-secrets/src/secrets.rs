@@ -23,7 +23,7 @@ use crate::files::Files;
 use crate::provider::Provider;
 use crate::reference::SecretRef;
 use crate::secret::Found;
-use crate::value::SecretValue;
+use crate::value::{Bytes, SecretValue, WeakBytes};
 use answer::{Answer, answer};
 
 pub use driver::{Driver, Event};
@@ -90,6 +90,8 @@ pub(crate) struct Inner {
 struct State {
     cells: Vec<Cell>,
     documents: HashMap<Key, Entry>,
+    /// Resolved, and not kept: whoever refuses one may quote it.
+    candidates: Vec<WeakBytes>,
 }
 
 /// A secret that somebody holds, or from which something is derived that somebody holds.
@@ -113,6 +115,7 @@ struct Entry {
 pub struct Resolved {
     found: Vec<Found>,
     fetched: HashMap<Key, Result<Document, Error>>,
+    given: Vec<Bytes>,
     warnings: Vec<String>,
 }
 
@@ -181,7 +184,12 @@ impl Secrets {
     /// As [`attempt`](Self::attempt), here and now: only variables and files are looked at, and what else there may be
     /// counts as unavailable.
     pub fn glance(&self, found: &[Found]) -> (Resolved, Option<Errors>) {
-        let nothing = || Resolved { found: Vec::new(), fetched: HashMap::new(), warnings: Vec::new() };
+        let nothing = || Resolved {
+            found: Vec::new(),
+            fetched: HashMap::new(),
+            given: Vec::new(),
+            warnings: Vec::new(),
+        };
         // Files are read on the spot, so there is nothing to wait for.
         let gathered = self.inner.gather(found, |key| &*key.scheme == "file").now_or_never();
         gathered.unwrap_or_else(|| (nothing(), None))
@@ -211,7 +219,8 @@ impl Secrets {
         self.inner.standing()
     }
 
-    /// `text` without any secret that is in use and has 4 bytes or more: for texts that somebody else wrote.
+    /// `text` without any secret of 4 bytes or more that is in use, or was [resolved](Self::resolve) last: for texts that
+    /// somebody else wrote.
     #[must_use]
     pub fn mask(&self, text: &str) -> String {
         self.inner.mask(text, &[])
@@ -231,7 +240,12 @@ impl Inner {
     }
 
     async fn gather(&self, found: &[Found], reach: impl Fn(&Key) -> bool) -> (Resolved, Option<Errors>) {
-        let mut resolved = Resolved { found: found.to_vec(), fetched: HashMap::new(), warnings: Vec::new() };
+        let mut resolved = Resolved {
+            found: found.to_vec(),
+            fetched: HashMap::new(),
+            given: Vec::new(),
+            warnings: Vec::new(),
+        };
         loop {
             let needed = self.needed(found, &resolved.fetched);
             if needed.is_empty() {
@@ -258,12 +272,16 @@ impl Inner {
             let Some(updater) = found.updater.upgrade() else { continue };
             let reference = updater.live().get().reference().clone();
             match self.answer(&reference, &resolved.fetched) {
-                Answer::Value(bytes) => give(&updater, SecretValue::new(reference, Some(bytes))),
+                Answer::Value(bytes) => {
+                    resolved.given.push(bytes.clone());
+                    give(&updater, SecretValue::new(reference, Some(bytes)));
+                }
                 Answer::Nothing | Answer::Need(_) => {}
                 Answer::Failed(error) => failures.push(failure(found, &reference, error)),
             }
         }
         resolved.warnings.sort();
+        self.state().candidates = resolved.given.iter().map(Bytes::downgrade).collect();
         (resolved, Errors::of(failures))
     }
 
@@ -293,7 +311,7 @@ impl Inner {
     }
 
     fn keep(&self, resolved: Resolved) {
-        let Resolved { found, fetched, warnings: _ } = resolved;
+        let Resolved { found, fetched, given: _, warnings: _ } = resolved;
         {
             let mut state = self.state();
             state.cells.retain(|cell| cell.updater.upgrade().is_some());

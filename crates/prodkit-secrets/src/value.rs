@@ -3,7 +3,7 @@
 use std::fmt;
 use std::hint::black_box;
 use std::str::Utf8Error;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use secrecy::zeroize::Zeroize as _;
 use secrecy::{ExposeSecret as _, SecretSlice};
@@ -22,6 +22,9 @@ pub struct SecretValue {
 /// Content that is zeroed in the end. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Bytes(Arc<Content>);
+
+/// Content that somebody else may hold.
+pub(crate) struct WeakBytes(Weak<Content>);
 
 struct Content {
     bytes: SecretSlice<u8>,
@@ -94,12 +97,23 @@ impl Bytes {
         taken
     }
 
+    /// The same content, as long as somebody else holds it.
+    pub(crate) fn downgrade(&self) -> WeakBytes {
+        WeakBytes(Arc::downgrade(&self.0))
+    }
+
     pub(crate) fn expose(&self) -> &[u8] {
         self.0.bytes.expose_secret()
     }
 
     pub(crate) fn same(&self, other: &Self) -> bool {
         same(self.expose(), other.expose())
+    }
+}
+
+impl WeakBytes {
+    pub(crate) fn upgrade(&self) -> Option<Bytes> {
+        self.0.upgrade().map(Bytes)
     }
 }
 

@@ -19,6 +19,7 @@ use prodkit_http::{Body, Drain, Limits, Listener, peer_addr};
 use prodkit_live::Live;
 use prodkit_log::Log;
 use prodkit_metrics::{Format, Recorder};
+use prodkit_secrets::Secrets;
 use prodkit_shutdown::{Cause, Plan, Signals, Stop, Trigger, channel};
 use prodkit_trace::{SpanId, TraceContext, TraceFlags, TraceId};
 use tokio::runtime::Runtime;
@@ -55,6 +56,7 @@ pub(crate) struct Watched {
     pub(crate) exposition: Exposition,
     pub(crate) configured: Configured,
     pub(crate) debug: DebugTraces,
+    pub(crate) secrets: Secrets,
 }
 
 /// The running admin thread.
@@ -125,7 +127,8 @@ impl Admin {
 
 impl Watched {
     async fn run(self, guard: Guard, signals: Signals, listener: Listener, closed: Stop) {
-        let Self { health, heartbeat, stall, trigger, plan, log, exposition, configured, debug } = self;
+        let Self { health, heartbeat, stall, trigger, plan, log, exposition, configured, debug, secrets } =
+            self;
         let metrics = exposition.recorder.clone();
         let service = AdminService {
             probes: Probes::detailed(health.clone(), std::time::Instant::now),
@@ -133,6 +136,7 @@ impl Watched {
             guard: Arc::new(guard),
             shown: configured.shown,
             debug: debug.clone(),
+            secrets,
         };
         let (abort, aborted) = channel();
         let drain = Drain::new(Stop::never(), closed.clone(), aborted);
@@ -196,6 +200,7 @@ struct AdminService {
     guard: Arc<Guard>,
     shown: Live<Snapshot>,
     debug: DebugTraces,
+    secrets: Secrets,
 }
 
 impl AdminService {
@@ -262,7 +267,7 @@ impl AdminService {
 
     fn config(&self, headers: &HeaderMap) -> Response<Full<Bytes>> {
         match self.guard.read(headers) {
-            Ok(()) => content("application/json", shown::config(&self.shown.load())),
+            Ok(()) => content("application/json", shown::config(&self.shown.load(), &self.secrets)),
             Err(refusal) => refused(&refusal),
         }
     }

@@ -6,11 +6,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use prodkit_log::Log;
+use prodkit_secrets::Secret;
 use prodkit_trace::TraceId;
 use sha2::Sha256;
 use tokio::sync::Notify;
-
-use crate::settings::Token;
 
 /// `<unix seconds>.<hex of HMAC-SHA256 by log.debug_key over "<trace id>.<unix seconds>">`: this trace, until then.
 pub(crate) const HEADER: &str = "x-debug-trace";
@@ -28,7 +27,7 @@ pub(crate) struct DebugTraces {
 }
 
 struct Shared {
-    key: Option<Token>,
+    key: Option<Secret>,
     log: Log,
     /// How many there are: all that a request looks at where there are none.
     count: AtomicUsize,
@@ -48,7 +47,7 @@ struct Raised {
 pub(crate) struct TooMany;
 
 impl DebugTraces {
-    pub(crate) fn new(key: Option<Token>, log: Log) -> Self {
+    pub(crate) fn new(key: Option<Secret>, log: Log) -> Self {
         let shared =
             Shared { key, log, count: AtomicUsize::new(0), raised: Mutex::default(), more: Notify::new() };
         Self { shared: Arc::new(shared) }
@@ -140,7 +139,7 @@ impl DebugTraces {
     }
 }
 
-fn is_signed(key: &Token, trace: TraceId, header: &[u8], now: SystemTime) -> bool {
+fn is_signed(key: &Secret, trace: TraceId, header: &[u8], now: SystemTime) -> bool {
     let Some((until, signature)) = str::from_utf8(header).ok().and_then(|text| text.split_once('.')) else {
         return false;
     };
@@ -150,8 +149,13 @@ fn is_signed(key: &Token, trace: TraceId, header: &[u8], now: SystemTime) -> boo
         return false;
     }
     let Some(signature) = unhex(signature) else { return false };
+    let key = key.get();
+    // one that is not there yet would be one that everybody knows
+    if key.expose_bytes().is_empty() {
+        return false;
+    }
     // any length of key will do
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key.bytes()) else { return false };
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key.expose_bytes()) else { return false };
     mac.update(format!("{trace}.{until}").as_bytes());
     // in constant time
     mac.verify_slice(&signature).is_ok()
@@ -207,14 +211,14 @@ mod tests {
         // printf '00000000000000000000000000000001.1700000060' | openssl dgst -sha256 -hmac key
         let signature = "b63579cd29c46c598cb8df640fee2b829de0f78d8d4ae4468d7399110d7dad7c";
         let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
-        let key: Token = "key".to_owned().try_into().unwrap();
+        let key = Secret::fixed("key");
         let header = format!("1700000060.{signature}");
         assert!(is_signed(&key, id(1), header.as_bytes(), at(1_700_000_000)));
         assert!(is_signed(&key, id(1), header.as_bytes(), at(1_700_000_060)));
         assert!(!is_signed(&key, id(1), header.as_bytes(), at(1_700_000_061)), "over");
         assert!(!is_signed(&key, id(1), header.as_bytes(), at(1_699_990_000)), "too far ahead");
         assert!(!is_signed(&key, id(2), header.as_bytes(), at(1_700_000_000)), "another trace");
-        let other: Token = "kez".to_owned().try_into().unwrap();
+        let other = Secret::fixed("kez");
         assert!(!is_signed(&other, id(1), header.as_bytes(), at(1_700_000_000)), "another key");
         for wrong in
             ["", ".", "1700000060", "1700000060.", "1700000060.00", &header[1..], &format!("{header}0")]

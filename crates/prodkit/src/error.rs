@@ -4,6 +4,7 @@ use std::error::Error;
 
 use crate::BoxError;
 use crate::exit::Exit;
+use crate::keeper::SecretErrors;
 
 /// Why the process cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +17,8 @@ pub(crate) enum StartError {
     Setup { what: &'static str, source: BoxError },
     #[error("{0}")]
     Misuse(String),
+    #[error("failed to get secrets")]
+    Secrets(#[source] SecretErrors),
     #[error("failed to use the setting {key}")]
     Setting { key: &'static str, source: BoxError },
 }
@@ -31,7 +34,7 @@ impl StartError {
 
     pub(crate) const fn exit(&self) -> Exit {
         match self {
-            Self::Setting { .. } => Exit::Config,
+            Self::Secrets(_) | Self::Setting { .. } => Exit::Config,
             Self::App(_) | Self::Panic | Self::Setup { .. } | Self::Misuse(_) => Exit::App,
         }
     }

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use http::uri::Authority;
 use http::{HeaderMap, StatusCode, header};
+use prodkit_secrets::Secret;
 
 use crate::settings;
 
@@ -11,7 +12,7 @@ use crate::settings;
 /// peer's address means nothing.
 #[derive(Clone, Debug)]
 pub(crate) struct Guard {
-    token: Option<settings::Token>,
+    token: Option<Secret>,
     is_local: bool,
     is_public: bool,
 }
@@ -54,7 +55,7 @@ impl Guard {
         }
         match &self.token {
             Some(token) => match bearer(headers) {
-                Some(given) if token.is(given) => Ok(()),
+                Some(given) if token.get().is(given) => Ok(()),
                 _ => Err(Refusal {
                     status: StatusCode::UNAUTHORIZED,
                     reason: "this needs `Authorization: Bearer` with the token of the setting admin.token",
@@ -102,7 +103,7 @@ mod tests {
     use http::HeaderValue;
 
     fn guard(host: &str, token: Option<&str>, public: bool) -> Guard {
-        let token = token.map(|token| token.to_owned().try_into().unwrap());
+        let token = token.map(Secret::fixed);
         Guard::new(&settings::Admin { host: host.to_owned(), token, public, ..settings::Admin::default() })
     }
 

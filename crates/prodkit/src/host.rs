@@ -7,7 +7,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs 
 use std::process::ExitCode;
 use std::time::Duration;
 
-use prodkit_config::Errors;
 use serde::de::DeserializeOwned;
 
 use crate::certificates::Certificates;
@@ -16,6 +15,7 @@ use crate::environment::Environment;
 use crate::error::{StartError, chain};
 use crate::exit::Exit;
 use crate::identity::Identity;
+use crate::load::LoadError;
 use crate::settings::Settings;
 use crate::{App, BoxError, Build, Context, lifecycle, load, otlp};
 
@@ -146,14 +146,14 @@ impl Host {
             }
             _ => {}
         }
-        let (tree, loaded) = match load::both::<C>(sources, &environment) {
+        let (tree, loaded, warnings) = match load::both::<C>(sources, &environment) {
             Ok(both) => both,
             Err(errors) => return self.refuse(&errors),
         };
         match command {
             Command::Run => Exit::Clean,
             Command::Config { what } => {
-                for warning in &loaded.warnings {
+                for warning in loaded.warnings.iter().map(ToString::to_string).chain(warnings) {
                     self.complain(format_args!("warning: {warning}"));
                 }
                 match what {
@@ -246,7 +246,7 @@ impl Host {
     }
 
     /// For a configuration that is wrong.
-    pub(crate) fn refuse(&self, errors: &Errors) -> Exit {
+    pub(crate) fn refuse(&self, errors: &LoadError) -> Exit {
         self.complain(format_args!("failed to load the configuration\n{errors}"));
         Exit::Config
     }

@@ -103,6 +103,8 @@
 //! | `config.poll` | 15s | how often they are looked at without being told of a change |
 //! | `config.prepare_timeout` | 10s | for what follows from a new configuration to be built and verified |
 //! | `config.soak` | off | a new configuration that makes things worse within this time is taken back |
+//! | `secrets.required` | true | |
+//! | `secrets.allow_literals` | true | |
 //! | `runtime.workers` | the CPU limit, rounded up | |
 //!
 //! # Reload
@@ -128,6 +130,23 @@
 //! check `certificates` fails while that is so, and degrades when less than a tenth of a certificate's life is left (a week
 //! at most); `prodkit_tls_certificate_expiry_timestamp_seconds{certificate}` is its end, and
 //! `prodkit_tls_certificate_reloads_total{certificate,result}` and `prodkit_tls_handshakes_total{outcome}` count.
+//!
+//! # Secrets
+//!
+//! A field of type [`Secret`], the app's or one of prodkit's own (`admin.token`, `otlp.headers.*`), is written as where it
+//! is: `env:NAME` (or the file that `NAME_FILE` names), `file:/path`, or a list of which the first that exists wins. All are
+//! found before the app starts, concurrently; what cannot be had ends the start with exit code 78, all of it named at once.
+//! With `secrets.required=false` the service starts without, degraded, and asks on.
+//!
+//! Files are watched, and a new value is taken when everything that was derived from the old one (`try_map`) has been built
+//! from the new one; if not, the old one stays, with the reason in the log, the optional check `secrets`,
+//! `prodkit_secret_sources{state="failing"}` and `GET /admin/config`. A reference that changes in the configuration is found
+//! before anything of the new configuration is asked for its opinion.
+//!
+//! A secret that is written out in a file which everybody can read, or in a flag, gives a warning; with
+//! `secrets.allow_literals=false` it is an error. Mind that a variable, unlike a file, can be read from
+//! `/proc/self/environ` of the process for as long as it runs, by whoever may be its user, is handed to every child process,
+//! and cannot be rotated: prefer files.
 //!
 //! # Probes
 //!
@@ -164,7 +183,7 @@
 //!
 //! On `/metrics`, and over OTLP: `http_requests_total{method,endpoint,status}`, `http_request_duration_seconds`,
 //! `active_connections`, `process_*` (with `process_cpu_limit` and `process_memory_limit_bytes`), `prodkit_build_info`,
-//! `prodkit_panics_total`, `prodkit_runtime_*`, `prodkit_config_*`, and everything the app records through the `metrics` crate.
+//! `prodkit_panics_total`, `prodkit_runtime_*`, `prodkit_config_*`, `prodkit_secret_*`, and everything the app records through the `metrics` crate.
 //!
 //! # Features
 //!
@@ -197,6 +216,7 @@ mod globals;
 mod guard;
 mod host;
 mod identity;
+mod keeper;
 mod lifecycle;
 mod load;
 mod otlp;
@@ -222,6 +242,8 @@ pub use host::{Host, run};
 #[doc(inline)]
 pub use prodkit_live::Live;
 #[doc(inline)]
+pub use prodkit_secrets::Secret;
+#[doc(inline)]
 pub use prodkit_shutdown::Stop;
 
 /// Any error, as `app`, checks and tasks may return it.
@@ -240,6 +262,11 @@ pub mod health {
 /// The server's side of HTTP.
 pub mod http {
     pub use prodkit_http::{Body, ReadTimeout, peer_addr, set_route};
+}
+
+/// What a [`Secret`] holds, and how one is written.
+pub mod secrets {
+    pub use prodkit_secrets::{SecretRef, SecretValue};
 }
 
 /// Tasks, and the pauses between their restarts.

@@ -10,6 +10,7 @@ use prodkit_config::Loaded;
 use prodkit_health::{Health, Probes};
 use prodkit_http::{Drain, Drained, Listener};
 use prodkit_process::Limits;
+use prodkit_secrets::Secrets;
 use prodkit_shutdown::{Budget, Cause, Deadlines, Plan, Stop, Trigger, channel};
 use prodkit_tasks::{Running, TaskGroup};
 use prodkit_trace::{Arrival, FutureExt as _};
@@ -29,6 +30,7 @@ use crate::exit::Exit;
 use crate::gauges::Gauges;
 use crate::globals;
 use crate::identity::Identity;
+use crate::keeper::{self, Keeper, SecretErrors};
 use crate::load;
 use crate::propagation;
 use crate::reload::{Answers, Reloading};
@@ -56,7 +58,7 @@ where
         Ok(caught) => caught,
         Err(error) => return host.fail(&error),
     };
-    let (loaded, reload) = match load::watched::<C>(sources, environment) {
+    let load::Watched { loaded, reload, secrets } = match load::watched::<C>(sources, environment) {
         Ok(loaded) => loaded,
         Err(errors) => return host.refuse(&errors),
     };
@@ -74,10 +76,11 @@ where
         return exit;
     }
     warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    secrets.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
     telemetry.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     let exit = secured(&settings)
         .and_then(|secured| {
-            let configuration = Configuration { config, reloading, secured };
+            let configuration = Configuration { config, reloading, secured, secrets };
             live(&identity, environment, &settings, &telemetry, caught, configuration, app)
         })
         .unwrap_or_else(|error| {
@@ -137,6 +140,7 @@ where
             exposition: Exposition { recorder: telemetry.metrics.clone(), gauges: Arc::clone(&gauges) },
             configured: configuration.reloading.configured(),
             debug: telemetry.debug.clone(),
+            secrets: configuration.secrets.secrets(),
         },
     )?;
 
@@ -164,6 +168,7 @@ struct Configuration<C> {
     config: C,
     reloading: Reloading<C>,
     secured: Secured,
+    secrets: Keeper,
 }
 
 /// The certificates that are followed, and what the main port has of them.
@@ -193,6 +198,7 @@ struct Service {
     server: Option<Server>,
     steps: Running,
     infrastructure: Running,
+    secrets: Secrets,
 }
 
 /// The main port, and its three moments of ending.
@@ -239,15 +245,22 @@ impl Story<'_> {
         let starting = self.health.hold("app", std::time::Instant::now());
         let process =
             Process { health: self.health.clone(), trigger: self.trigger.clone(), stop: self.stop.clone() };
-        let Configuration { config, reloading, secured } = configuration;
+        let Configuration { config, reloading, secured, secrets } = configuration;
+        match self.stop.run_until_stopped(self.find(&secrets)).await {
+            None => return Ok(None),
+            Some(found) => found.map_err(StartError::Secrets)?,
+        }
         let context = Context::new(config, Arc::new(process));
+        // Kept for as long as an error may quote its secrets.
+        let config = context.config();
         let answer = self.in_its_trace(async { app(context).await });
         let answer = AssertUnwindSafe(answer).catch_unwind();
         let app = match self.stop.run_until_stopped(answer).await {
             None => return Ok(None),
             Some(Err(_panic)) => return Err(StartError::Panic),
-            Some(Ok(answer)) => answer.map_err(|error| StartError::App(error.into()))?,
+            Some(Ok(answer)) => answer.map_err(|error| StartError::App(secrets.masked(error.into())))?,
         };
+        drop(config);
 
         let App { mounts, steps, checks } = app;
         let listener = match mounts.len() {
@@ -266,7 +279,10 @@ impl Story<'_> {
             move |stop| heartbeat.beat(stall, stop)
         });
         let answers = reloading.answers();
-        infrastructure = infrastructure.task("config", reloading.task(&self.health, self.telemetry)?);
+        infrastructure =
+            infrastructure.task("config", reloading.task(secrets.secrets(), &self.health, self.telemetry)?);
+        infrastructure =
+            infrastructure.task("secrets", keeper::task(secrets.secrets(), &self.health, self.telemetry)?);
         #[cfg(feature = "__tls")]
         if let Some(task) = secured.certificates.task(&self.health, &self.telemetry.metrics)? {
             infrastructure = infrastructure.task("certificates", task);
@@ -280,7 +296,12 @@ impl Story<'_> {
             infrastructure = infrastructure.task("http", move |_| driver);
             server = Some(handle);
         }
-        let service = Service { server, infrastructure: begin(infrastructure)?, steps: begin(steps)? };
+        let service = Service {
+            server,
+            infrastructure: begin(infrastructure)?,
+            steps: begin(steps)?,
+            secrets: secrets.secrets(),
+        };
         tracing::info!(server = address, admin = %self.admin.address, "started");
         drop(starting);
         self.health.started(std::time::Instant::now());
@@ -293,6 +314,12 @@ impl Story<'_> {
             Some(context) => work.in_trace(context).with_companion(self.started_by.companion.clone()).await,
             None => work.await,
         }
+    }
+
+    /// The startup probe names what the start waits for.
+    async fn find(&self, secrets: &Keeper) -> Result<(), SecretErrors> {
+        let _hold = self.health.hold("secrets", std::time::Instant::now());
+        secrets.start().await
     }
 
     #[cfg_attr(not(feature = "__tls"), expect(unused_variables, reason = "nothing is secured"))]
@@ -353,7 +380,7 @@ impl Story<'_> {
 
         // Not ready, but served as before: balancers take their time to find out.
         self.health.draining(std::time::Instant::now());
-        if let Some(Service { server, steps, infrastructure }) = service {
+        if let Some(Service { server, steps, infrastructure, secrets }) = service {
             if let Some(server) = server {
                 server.polite.fire(cause.clone());
                 report.delay(sleep_until(deadlines.delay())).await;
@@ -363,6 +390,7 @@ impl Story<'_> {
             // Tasks and hooks, the last declared first; an error in one keeps no other from its turn.
             report.tasks(steps.stop(&cause, deadlines.tasks(Instant::now()))).await;
             infrastructure.stop(&cause, Instant::now() + INFRASTRUCTURE).await;
+            keeper::close(&secrets, deadlines.tasks(Instant::now())).await;
         }
         self.health.stopped(std::time::Instant::now());
         watch::tell_all(&self.health, &self.telemetry.metrics);

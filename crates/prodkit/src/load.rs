@@ -1,10 +1,13 @@
 //! Settings and the app's configuration out of files, environment and flags.
 
+use std::fmt;
+
 use prodkit_config::{Errors, Layers, Loaded, Reload, Tree, WatchOptions};
 use serde::de::DeserializeOwned;
 
 use crate::cli::Sources;
 use crate::environment::Environment;
+use crate::keeper::{Keeper, SecretErrors};
 use crate::settings::{self, SECTIONS, Settings};
 
 /// The one generic prefix; `APP__DATABASE__HOST` is `database.host`.
@@ -22,28 +25,59 @@ const WELL_KNOWN: &[(&str, &str)] = &[
 ];
 
 /// What was loaded, and what keeps it up to date.
-type Watched<C> = (Loaded<Settings, C>, Reload<Settings, C>);
+pub(crate) struct Watched<C> {
+    pub(crate) loaded: Loaded<Settings, C>,
+    pub(crate) reload: Reload<Settings, C>,
+    pub(crate) secrets: Keeper,
+}
+
+/// Why nothing was loaded: all that is wrong of one kind.
+#[derive(Debug)]
+pub(crate) enum LoadError {
+    Config(Errors),
+    Secrets(SecretErrors),
+}
 
 /// What the process runs with, and what keeps it up to date. All errors of both halves at once.
 pub(crate) fn watched<C: DeserializeOwned>(
     sources: &Sources,
     environment: &Environment,
-) -> Result<Watched<C>, Errors> {
+) -> Result<Watched<C>, LoadError> {
     let layers = layers(sources, environment);
-    let (loaded, reload) = Reload::<Settings, C>::start(layers, SECTIONS, WatchOptions::default())?;
+    let (started, found) =
+        prodkit_secrets::collect(|| Reload::<Settings, C>::start(layers, SECTIONS, WatchOptions::default()));
+    let (loaded, reload) = started.map_err(LoadError::Config)?;
+    let secrets = Keeper::new(found, &loaded.settings, environment, reload.tree());
+    let secrets = secrets.map_err(LoadError::Secrets)?;
     let settings::Config { poll, prepare_timeout, .. } = loaded.settings.config;
-    let reload = reload.watching(WatchOptions::default().poll(poll)).prepare_timeout(prepare_timeout);
-    Ok((loaded, reload))
+    let reload = reload
+        .watching(WatchOptions::default().poll(poll))
+        .prepare_timeout(prepare_timeout)
+        .resolving(secrets.resolving());
+    Ok(Watched { loaded, reload, secrets })
 }
 
-/// Reads every source into one tree, and types it, all errors of both halves at once.
+/// Reads every source into one tree, and types it, all errors of both halves at once. Secrets are looked at where they are
+/// on this machine, and may be elsewhere.
 pub(crate) fn both<C: DeserializeOwned>(
     sources: &Sources,
     environment: &Environment,
-) -> Result<(Tree, Loaded<Settings, C>), Errors> {
-    let tree = layers(sources, environment).read()?;
-    let loaded = tree.load(SECTIONS)?;
-    Ok((tree, loaded))
+) -> Result<(Tree, Loaded<Settings, C>, Vec<String>), LoadError> {
+    let tree = layers(sources, environment).read().map_err(LoadError::Config)?;
+    let (loaded, found) = prodkit_secrets::collect(|| tree.load::<Settings, C>(SECTIONS));
+    let loaded = loaded.map_err(LoadError::Config)?;
+    let looked = Keeper::looking(found, &loaded.settings, environment, &tree);
+    let (secrets, _) = looked.map_err(LoadError::Secrets)?;
+    Ok((tree, loaded, secrets.warnings().to_vec()))
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config(errors) => errors.fmt(f),
+            Self::Secrets(errors) => errors.fmt(f),
+        }
+    }
 }
 
 fn layers(sources: &Sources, environment: &Environment) -> Layers {

@@ -56,6 +56,7 @@ mod enabled {
     use prodkit_http::{Exchange, Outcome};
     use prodkit_metrics::Recorder;
     use prodkit_otlp::{Compression, Headers, Otlp, Protocol, Resource, SpanKind, SpanWriter, Spans, Status};
+    use prodkit_secrets::Secret;
 
     use super::{Environment, Settings, StartError};
     use crate::identity::Identity;
@@ -175,17 +176,23 @@ mod enabled {
         ] {
             signal.enabled &= on || !environment.outranks(path);
         }
-        let flagged = |(name, _): &(&String, &String)| environment.outranks(&format!("otlp.headers.{name}"));
+        let flagged = |(name, _): &(&String, &Secret)| environment.outranks(&format!("otlp.headers.{name}"));
         exporting.headers = with_headers(exporting.headers, ours.headers.iter().filter(flagged))?;
         Ok((exporting, unusable))
     }
 
     fn with_headers<'a>(
         headers: Headers,
-        more: impl IntoIterator<Item = (&'a String, &'a String)>,
+        more: impl IntoIterator<Item = (&'a String, &'a Secret)>,
     ) -> Result<Headers, StartError> {
         more.into_iter().try_fold(headers, |headers, (name, value)| {
-            headers.with(name, value).map_err(|error| StartError::setting("otlp.headers", error))
+            let value = value.get();
+            // Where it is missed, the start is over before this; where only the configuration is checked, it is elsewhere.
+            if value.is_missing() {
+                return Ok(headers);
+            }
+            let text = value.expose_text().map_err(|error| StartError::setting("otlp.headers", error))?;
+            headers.with(name, text).map_err(|error| StartError::setting("otlp.headers", error))
         })
     }
 
@@ -354,7 +361,7 @@ mod enabled {
             let flags = ["otlp.retry.enabled=false"].iter().chain(flags).map(|flag| (*flag).to_owned());
             let sources = Sources { set: flags.collect(), ..Sources::default() };
             let environment = Environment::from_iter(variables.iter().copied()).below(&sources.set);
-            let (_, loaded) = load::both::<crate::NoConfig>(&sources, &environment).unwrap();
+            let (_, loaded, _) = load::both::<crate::NoConfig>(&sources, &environment).unwrap();
             let from_file = exporting(&loaded.settings).unwrap();
             let (settings, warnings) = with_variables(from_file, &loaded.settings, &environment).unwrap();
             (settings, warnings.iter().map(|warning| warning.variable().to_owned()).collect())

@@ -10,6 +10,7 @@ use prodkit_health::{Health, Importance, Reporter};
 use prodkit_live::{Live, Updater};
 use prodkit_log::{Level, LevelFilter};
 use prodkit_metrics::Recorder;
+use prodkit_secrets::Secrets;
 use prodkit_shutdown::Stop;
 use serde::de::DeserializeOwned;
 use tokio::time::sleep;
@@ -81,13 +82,14 @@ impl<C: DeserializeOwned> Reloading<C> {
     /// Takes what the sources say whenever they say something new, until told to stop.
     pub(crate) fn task(
         self,
+        secrets: Secrets,
         health: &Health,
         telemetry: &Telemetry,
     ) -> Result<impl FnOnce(Stop) -> TaskFuture + use<C>, StartError>
     where
-        C: 'static,
+        C: Send + 'static,
     {
-        let teller = Teller::new(health, &telemetry.metrics)?;
+        let teller = Teller::new(secrets, health, &telemetry.metrics)?;
         let task = Task { own: self, health: health.clone(), teller, sinks: Sinks::new(telemetry) };
         Ok(move |stop: Stop| -> TaskFuture {
             Box::pin(async move {
@@ -107,7 +109,7 @@ struct Task<C> {
     sinks: Sinks,
 }
 
-impl<C: DeserializeOwned> Task<C> {
+impl<C: DeserializeOwned + Send> Task<C> {
     async fn run(mut self) {
         if !self.own.enabled {
             return pending().await;
@@ -221,10 +223,12 @@ impl Sinks {
 struct Teller {
     metrics: Recorder,
     check: Reporter,
+    /// Whoever refuses a configuration may quote it.
+    secrets: Secrets,
 }
 
 impl Teller {
-    fn new(health: &Health, metrics: &Recorder) -> Result<Self, StartError> {
+    fn new(secrets: Secrets, health: &Health, metrics: &Recorder) -> Result<Self, StartError> {
         let check = health.reporter(CHECK, Importance::Optional, Instant::now());
         let check =
             check.map_err(|error| StartError::setup("the check of the configuration")(error.into()))?;
@@ -238,7 +242,7 @@ impl Teller {
         ] {
             metrics.describe(name, None, help);
         }
-        Ok(Self { metrics: metrics.clone(), check })
+        Ok(Self { metrics: metrics.clone(), check, secrets })
     }
 
     fn tell(&self, outcome: &Outcome, snapshot: &Snapshot) {
@@ -264,7 +268,7 @@ impl Teller {
             }
             Outcome::Refused(error) => {
                 tracing::error!(
-                    error = %error,
+                    error = self.secrets.mask(&error.to_string()),
                     generation = status.generation,
                     hash = format_args!("{:016x}", status.hash),
                     "new configuration refused, the last good one stays"
@@ -286,7 +290,8 @@ impl Teller {
                 );
             }
             Outcome::Refused(error) => {
-                tracing::error!(reason, error = %error, "configuration made things worse and could not be taken back");
+                let error = self.secrets.mask(&error.to_string());
+                tracing::error!(reason, error, "configuration made things worse and could not be taken back");
             }
             _ => {}
         }
@@ -305,7 +310,10 @@ impl Teller {
             gauge("prodkit_config_restart_pending", status.pending.len() as f64);
         }
         match &status.last_error {
-            Some(error) => self.check.failing(error.lines().next().unwrap_or_default(), Instant::now()),
+            Some(error) => {
+                let error = self.secrets.mask(error.lines().next().unwrap_or_default());
+                self.check.failing(error, Instant::now());
+            }
             None => self.check.ok(Instant::now()),
         }
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use prodkit_config::Bytes;
 use prodkit_live::Live;
 use prodkit_log::Filter;
-use secrecy::{ExposeSecret as _, SecretString};
+use prodkit_secrets::Secret;
 use serde::Deserialize;
 
 use crate::certificates::Files;
@@ -34,6 +34,7 @@ pub(crate) struct Settings {
     pub(crate) log: Log,
     pub(crate) otlp: Otlp,
     pub(crate) metrics: Metrics,
+    pub(crate) secrets: Secrets,
     pub(crate) config: Config,
     pub(crate) runtime: Runtime,
 }
@@ -198,9 +199,9 @@ pub(crate) struct Admin {
     pub(crate) port: u16,
     /// What lies beyond probes and metrics, and everything that changes something, takes this, as `Authorization: Bearer …`.
     /// Without one it is there only where `host` is a loopback address. Default: none.
-    #[cfg_attr(feature = "schema", schemars(example = &"a-long-random-word"))]
-    #[cfg_attr(feature = "schema", schemars(regex(pattern = "^[!-~]+$")), serde(skip_serializing))]
-    pub(crate) token: Option<Token>,
+    #[cfg_attr(feature = "schema", schemars(example = &"file:/var/secrets/admin-token"))]
+    #[cfg_attr(feature = "schema", serde(skip_serializing))]
+    pub(crate) token: Option<Secret>,
     /// Whether what lies beyond probes and metrics may be read by everyone who reaches the port. Default: false.
     pub(crate) public: bool,
 }
@@ -208,35 +209,6 @@ pub(crate) struct Admin {
 impl Default for Admin {
     fn default() -> Self {
         Self { host: "0.0.0.0".to_owned(), port: 9090, token: None, public: false }
-    }
-}
-
-/// A password: of the admin port, or to sign with.
-#[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(with = "String"))]
-#[serde(try_from = "String")]
-pub(crate) struct Token(SecretString);
-
-impl Token {
-    /// Takes as long for a wrong token as for the right one of the same length.
-    pub(crate) fn is(&self, given: &[u8]) -> bool {
-        let token = self.0.expose_secret().as_bytes();
-        let different = token.iter().zip(given).fold(0, |different, (one, other)| different | (one ^ other));
-        token.len() == given.len() && std::hint::black_box(different) == 0
-    }
-
-    /// To compute with; never shown.
-    pub(crate) fn bytes(&self) -> &[u8] {
-        self.0.expose_secret().as_bytes()
-    }
-}
-
-impl TryFrom<String> for Token {
-    type Error = &'static str;
-
-    fn try_from(token: String) -> Result<Self, Self::Error> {
-        let fits = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
-        if fits { Ok(Self(token.into())) } else { Err("a token is one word of visible ASCII characters") }
     }
 }
 
@@ -307,9 +279,9 @@ pub(crate) struct Log {
     pub(crate) buffer: Bytes,
     /// The key by which a request's header `x-debug-trace` is signed: its trace is logged at `debug` and recorded. Without
     /// one the header means nothing. Default: none.
-    #[cfg_attr(feature = "schema", schemars(example = &"a-long-random-word"))]
-    #[cfg_attr(feature = "schema", schemars(regex(pattern = "^[!-~]+$")), serde(skip_serializing))]
-    pub(crate) debug_key: Option<Token>,
+    #[cfg_attr(feature = "schema", schemars(example = &"file:/var/secrets/debug-key"))]
+    #[cfg_attr(feature = "schema", serde(skip_serializing))]
+    pub(crate) debug_key: Option<Secret>,
 }
 
 impl Default for Log {
@@ -371,8 +343,10 @@ pub(crate) struct Otlp {
     pub(crate) endpoint: Option<String>,
     /// How the collector is spoken to. Also `OTEL_EXPORTER_OTLP_PROTOCOL`. Default: grpc for port 4317, else http/protobuf.
     pub(crate) protocol: Option<OtlpProtocol>,
-    /// Headers of each request, for gRPC its metadata. Also `OTEL_EXPORTER_OTLP_HEADERS`. Default: none.
-    pub(crate) headers: BTreeMap<String, String>,
+    /// Headers of each request, for gRPC its metadata, each written out or as where it is (`env:`, `file:`). Also
+    /// `OTEL_EXPORTER_OTLP_HEADERS`. Default: none.
+    #[cfg_attr(feature = "schema", serde(serialize_with = "no_headers"))]
+    pub(crate) headers: BTreeMap<String, Secret>,
     /// How what is sent is compressed. Also `OTEL_EXPORTER_OTLP_COMPRESSION`. Default: none.
     pub(crate) compression: OtlpCompression,
     /// For one attempt to deliver, connecting included. Also `OTEL_EXPORTER_OTLP_TIMEOUT`, in ms. Default: 10s.
@@ -491,6 +465,25 @@ impl Default for Metrics {
     }
 }
 
+/// What is written as where it is: `env:NAME`, `file:/path`.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[serde(default)]
+pub(crate) struct Secrets {
+    /// Whether a secret that cannot be had ends the start; if not, the service starts without it and is degraded until it
+    /// comes. Default: true.
+    pub(crate) required: bool,
+    /// Whether a secret may be written out in a file or flag. Then there is a warning, but for a file that not everybody can
+    /// read. Default: true.
+    pub(crate) allow_literals: bool,
+}
+
+impl Default for Secrets {
+    fn default() -> Self {
+        Self { required: true, allow_literals: true }
+    }
+}
+
 /// What happens when the sources of the configuration change. Kubernetes brings a changed ConfigMap or Secret to its
 /// mounted file up to 2 minutes later (kubelet's sync period and its cache, 1 minute each), and never to one mounted with
 /// subPath; the file is followed within milliseconds.
@@ -533,6 +526,12 @@ pub(crate) struct Runtime {
     #[cfg_attr(feature = "schema", schemars(example = &4))]
     #[cfg_attr(feature = "schema", schemars(range(max = 1024)))]
     pub(crate) workers: Option<NonZeroUsize>,
+}
+
+/// By default there are none, which is all that is ever serialized.
+#[cfg(feature = "schema")]
+fn no_headers<S: serde::Serializer>(_: &BTreeMap<String, Secret>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(std::iter::empty::<(String, String)>())
 }
 
 const fn at_least_one(count: usize) -> NonZeroUsize {

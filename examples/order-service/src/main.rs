@@ -21,7 +21,7 @@ async fn app(cx: Context<Config>) -> anyhow::Result<App> {
     let config = cx.config();
     config.check()?;
     describe_metrics();
-    let store = Store::open(&config.database.path, config.database.max_connections.get()).await?;
+    let store = Store::open(&config.database).await?;
     let checkout = Checkout::new(store.clone(), Inventory, Payments::default());
     let api =
         Api { store: store.clone(), checkout: checkout.clone(), features: config.feature_flags.clone() };

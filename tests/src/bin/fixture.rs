@@ -16,14 +16,14 @@ use opentelemetry::trace::{TraceContextExt as _, Tracer as _};
 use prodkit::otel::OpenTelemetrySpanExt as _;
 use prodkit::tasks::Backoff;
 use prodkit::trace::FutureExt as _;
-use prodkit::{App, BoxError, Context, Live};
+use prodkit::{App, BoxError, Context, Live, Secret};
 use prodkit_config::SECRET_NAME;
 use serde::de::Visitor;
 use serde::{Deserialize, Deserializer};
 use tokio::sync::{Mutex, Semaphore, mpsc};
 use tracing::Instrument as _;
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(default)]
 struct Config {
     ways: Vec<Way>,
@@ -38,17 +38,23 @@ struct Config {
     /// Used for nothing.
     #[serde(rename = "notes")]
     _notes: BTreeMap<String, String>,
+    /// `/secret` answers how long it is. Nothing that contains "refused" is ever taken, and who refuses it quotes it.
+    secret: Secret,
+    /// Nothing is made of these.
+    hidden: BTreeMap<String, Secret>,
 }
 
 impl Default for Config {
     fn default() -> Self {
         let greeting = Live::fixed("hello".to_owned());
         let (_motto, _notes) = (None, BTreeMap::new());
-        Self { ways: vec![Way::Serve], greeting, fixed: String::new(), _motto, _notes }
+        let (secret, hidden) = (Secret::missing(), BTreeMap::new());
+        Self { ways: vec![Way::Serve], greeting, fixed: String::new(), _motto, _notes, secret, hidden }
     }
 }
 
 /// A secret, read as one: nothing but its type says so.
+#[derive(Debug)]
 struct Motto;
 
 impl<'de> Deserialize<'de> for Motto {
@@ -67,7 +73,7 @@ impl<'de> Deserialize<'de> for Motto {
     }
 }
 
-#[derive(Clone, Copy, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Way {
     /// HTTP on the main port.
@@ -143,14 +149,25 @@ async fn app(cx: Context<Config>) -> Result<App, BoxError> {
         text => Ok(text.to_owned()),
     });
     let greeting = greeting.await?;
+    let secret = config.secret.live().try_map(async |secret| {
+        let text = secret.expose_text()?;
+        if text.contains("refused") {
+            Err(format!("{text} is refused").into())
+        } else {
+            Ok::<_, BoxError>(text.len())
+        }
+    });
+    let secret = secret.await?;
     let stage = Stage::new();
-    tracing::info!(fixed = config.fixed, "made");
+    tracing::info!(fixed = config.fixed, config = ?config, "made");
     for way in &config.ways {
         app = match way {
-            Way::Serve => app.axum(router(greeting.clone(), stage.clone())).check("greeting", {
-                let greeting = greeting.clone();
-                async move || if *greeting.get() == "sick" { Err("sick") } else { Ok(()) }
-            }),
+            Way::Serve => {
+                app.axum(router(greeting.clone(), secret.clone(), stage.clone())).check("greeting", {
+                    let greeting = greeting.clone();
+                    async move || if *greeting.get() == "sick" { Err("sick") } else { Ok(()) }
+                })
+            }
             Way::AppFails => return Err("the app does not want to".into()),
             #[expect(clippy::panic, reason = "that is what is tested")]
             Way::AppPanics => panic!("the app fell over"),
@@ -222,7 +239,7 @@ async fn app(cx: Context<Config>) -> Result<App, BoxError> {
 }
 
 #[expect(clippy::disallowed_methods, clippy::panic, reason = "misbehaving is what this service is for")]
-fn router(greeting: Live<String>, stage: Arc<Stage>) -> Router {
+fn router(greeting: Live<String>, secret: Live<usize>, stage: Arc<Stage>) -> Router {
     let greet = async move || match greeting.load() {
         text if *text == "broken" => Err(StatusCode::INTERNAL_SERVER_ERROR),
         text => Ok(text.to_string()),
@@ -230,6 +247,7 @@ fn router(greeting: Live<String>, stage: Arc<Stage>) -> Router {
     Router::new()
         .route("/", get(async || "here"))
         .route("/greeting", get(greet))
+        .route("/secret", get(async move || secret.get().to_string()))
         .route(
             "/slow",
             get(async || {

@@ -11,6 +11,7 @@ mod log;
 mod otlp;
 mod process;
 mod rig;
+mod secrets;
 mod server;
 mod shutdown;
 mod tls;
@@ -80,6 +81,8 @@ const KEYS: &[(&str, fn())] = &[
     ("metrics.max_series", process::max_series),
     ("metrics.native_histograms", process::native_histograms),
     ("metrics.expire_idle", process::expire_idle),
+    ("secrets.required", secrets::required),
+    ("secrets.allow_literals", secrets::allow_literals),
     ("config.reload", config::reload),
     ("config.poll", config::poll),
     ("config.prepare_timeout", config::prepare_timeout),

@@ -12,6 +12,8 @@ use std::time::Duration;
 pub enum ReloadError {
     /// It cannot be read, or does not fit the types.
     Invalid(Errors),
+    /// Something that it names was not to be had, and why.
+    Unresolved(Box<dyn Error + Send + Sync>),
     /// Something that follows from it could not be made, and said why.
     Refused(Rejected),
     /// Something that follows from it was not made in time.
@@ -25,7 +27,7 @@ impl ReloadError {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Refused(_) | Self::TimedOut(_) => true,
+            Self::Unresolved(_) | Self::Refused(_) | Self::TimedOut(_) => true,
             Self::Invalid(_) | Self::Panicked => false,
         }
     }
@@ -35,6 +37,7 @@ impl fmt::Display for ReloadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Invalid(errors) => errors.fmt(f),
+            Self::Unresolved(error) => error.fmt(f),
             Self::Refused(rejected) => {
                 rejected.fmt(f)?;
                 let mut source = rejected.source();
@@ -54,6 +57,7 @@ impl Error for ReloadError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Invalid(errors) => Some(errors),
+            Self::Unresolved(error) => Some(&**error),
             Self::Refused(rejected) => Some(rejected),
             Self::TimedOut(_) | Self::Panicked => None,
         }

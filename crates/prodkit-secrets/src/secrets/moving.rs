@@ -13,7 +13,7 @@ use super::{Entry, Inner};
 use crate::document::{Document, Key};
 use crate::error::Error;
 use crate::outbox::Refused;
-use crate::value::SecretValue;
+use crate::value::{SecretValue, WeakBytes};
 
 /// The shortest secret that is masked in texts: of a shorter one the mask says more than the text.
 const SHORTEST: usize = 4;
@@ -208,6 +208,7 @@ impl Inner {
         };
         more.iter().for_each(|document| document.each(&mut hide));
         let state = self.state();
+        state.candidates.iter().filter_map(WeakBytes::upgrade).for_each(|bytes| hide(bytes.expose()));
         state
             .documents
             .values()

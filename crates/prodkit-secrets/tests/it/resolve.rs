@@ -150,10 +150,12 @@ async fn what_cannot_be_had_is_told_apart_by_what_can_be_done() {
 
 #[tokio::test]
 async fn what_is_optional_may_be_missing_and_what_nobody_collects_is_fixed() {
-    let ((optional, absent), found) = collect(|| (Secret::optional("env:X"), Secret::optional("env:Y")));
+    let ((optional, absent, nothing), found) =
+        collect(|| (Secret::optional("env:X"), Secret::optional("env:Y"), Secret::missing()));
     let secrets = secrets(&[("X", "set")]);
     secrets.keep(secrets.resolve(&found).await.unwrap());
     assert_eq!((text(&optional), text(&absent)), ("set".to_owned(), String::new()));
+    assert!(nothing.get().is_missing() && nothing.reference().to_string() == "nowhere");
     assert!(absent.get().is_missing() && !optional.get().is_missing());
 
     let fixed: Secret = serde_json::from_str("\"hunter2\"").unwrap();

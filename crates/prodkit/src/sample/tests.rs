@@ -55,6 +55,7 @@ fn every_section_is_there_in_order_and_every_key_of_it() {
         "log:",
         "otlp:",
         "metrics:",
+        "secrets:",
         "config:",
         "runtime:",
     ];

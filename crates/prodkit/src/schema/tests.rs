@@ -120,7 +120,7 @@ pub(crate) fn load<C: serde::de::DeserializeOwned>(text: &str) -> Result<Loaded<
     let path = folder.path().join("app.yaml");
     std::fs::write(&path, text).unwrap();
     let tree = Layers::new().file(path).read().map_err(|errors| errors.to_string())?;
-    tree.load(SECTIONS).map_err(|errors| errors.to_string())
+    prodkit_secrets::collect(|| tree.load(SECTIONS)).0.map_err(|errors| errors.to_string())
 }
 
 /// The same file as another reader of YAML sees it. (A section that is empty is null to it.)

@@ -81,7 +81,7 @@ fn what_this_build_does_not_have_is_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let settings = [
         "--set",
-        "database.host=db",
+        "payment_service.url=http://pay",
         "--set",
         "redis.host=cache",
         "--set",
@@ -92,6 +92,6 @@ fn what_this_build_does_not_have_is_refused_by_name() {
     let run = binary(folder.path(), &settings).output().unwrap();
     assert_eq!(run.status.code(), Some(1));
     let said = text(&run.stdout) + &text(&run.stderr);
-    assert!(said.contains("database.host") && said.contains("redis.host"), "{said}");
+    assert!(said.contains("payment_service.url") && said.contains("redis.host"), "{said}");
     assert!(!folder.path().join("orders.db").exists());
 }

@@ -1,13 +1,16 @@
 //! All or nothing: what refuses, what waits, what is taken back.
 
 use super::{Rig, put};
-use prodkit_config::{Outcome, ReloadError};
+use prodkit_config::{Outcome, ReloadError, Resolve, Tree};
 use prodkit_live::Live;
 use serde::Deserialize;
-use std::sync::Arc;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::Semaphore;
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 #[derive(Deserialize)]
 struct Config {
@@ -34,6 +37,68 @@ async fn one_veto_stops_all_and_its_reason_is_kept() {
     assert_eq!(rig.step(&text(9, 2)).await, "a b | ");
     assert_eq!((*rig.config.a.get(), *rig.config.b.get(), *even.get()), (9, 2, 9));
     assert_eq!((rig.reload.status().generation, &rig.reload.status().last_error), (1, &None));
+}
+
+/// What has happened, in order.
+#[derive(Clone, Default)]
+struct Diary(Arc<Mutex<Vec<&'static str>>>);
+
+impl Diary {
+    fn note(&self, what: &'static str) {
+        self.0.lock().unwrap().push(what);
+    }
+
+    fn read(&self) -> Vec<&'static str> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+struct Finder {
+    diary: Diary,
+    there: Arc<AtomicU32>,
+}
+
+impl Resolve for Finder {
+    fn note(&mut self, _: &Tree, load: &mut dyn FnMut()) {
+        self.diary.note("note");
+        load();
+    }
+
+    fn resolve(&mut self) -> Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send + '_>> {
+        Box::pin(async {
+            self.diary.note("resolve");
+            if self.there.load(Ordering::Relaxed) == 0 { Err("it is not there".into()) } else { Ok(()) }
+        })
+    }
+
+    fn taken(&mut self) {
+        self.diary.note("taken");
+    }
+}
+
+#[tokio::test]
+async fn what_is_named_is_found_before_anybody_is_asked() {
+    let mut rig = Rig::<Config>::new(&text(1, 1));
+    let (diary, there) = (Diary::default(), Arc::new(AtomicU32::new(0)));
+    rig.reload = rig.reload.resolving(Finder { diary: diary.clone(), there: Arc::clone(&there) });
+    let asked = diary.clone();
+    let derived = rig.config.a.try_map(move |a| {
+        asked.note("asked");
+        async move { if *a > 9 { Err("no more than nine") } else { Ok(*a) } }
+    });
+    let _derived = derived.await.unwrap();
+    diary.read();
+
+    let error = rig.refused(&text(2, 1)).await;
+    assert!(matches!(error, ReloadError::Unresolved(_)) && error.is_transient());
+    assert_eq!((error.to_string().as_str(), *rig.config.a.get()), ("it is not there", 1));
+    assert_eq!(diary.read(), ["note", "resolve"]);
+
+    there.store(1, Ordering::Relaxed);
+    rig.refused(&text(10, 1)).await;
+    assert_eq!(diary.read(), ["note", "resolve", "asked"]);
+    assert_eq!(rig.step(&text(3, 1)).await, "a | ");
+    assert_eq!(diary.read(), ["note", "resolve", "asked", "taken"]);
 }
 
 #[tokio::test]
