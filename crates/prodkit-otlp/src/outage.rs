@@ -3,15 +3,18 @@
 use crate::signal::Kind;
 use std::time::{Duration, Instant};
 
-/// Other troubles are told this often, at most.
+/// Other troubles are told this often, at most; and a signal that is quiet for so long is failing no more.
 const PAUSE: Duration = Duration::from_secs(60);
 
 /// Follows the deliveries of all signals. An outage begins with the first signal that fails twice in a row or loses a
-/// batch, and ends when none is failing any more: a collector that takes one signal and not another is one outage.
+/// batch, and ends with a delivery when none is failing any more: a collector that takes one signal and not another is one
+/// outage. A signal that has given up and has had nothing to send for a minute holds no outage open.
 #[derive(Debug, Default)]
 pub(crate) struct Outage {
     /// Failed attempts in a row, per signal.
     failing: [u32; 3],
+    /// The last of them, per signal.
+    last: [Option<Instant>; 3],
     /// The first failure of those, and what had been lost by then.
     since: Option<(Instant, u64)>,
     warned: bool,
@@ -43,6 +46,7 @@ impl Outage {
     pub(crate) fn failed(&mut self, kind: Kind, given_up: u64, lost: u64, now: Instant) -> Option<Line> {
         let failing = &mut self.failing[kind as usize];
         *failing = failing.saturating_add(1);
+        self.last[kind as usize] = Some(now);
         let certain = given_up > 0 || *failing > 1;
         let (_, before) = *self.since.get_or_insert((now, lost));
         if self.warned || !certain {
@@ -55,6 +59,11 @@ impl Outage {
     /// A delivery succeeded.
     pub(crate) fn succeeded(&mut self, kind: Kind, lost: u64, now: Instant) -> Option<Line> {
         self.failing[kind as usize] = 0;
+        for (failing, last) in self.failing.iter_mut().zip(self.last) {
+            if last.is_none_or(|last| now.saturating_duration_since(last) >= PAUSE) {
+                *failing = 0;
+            }
+        }
         if self.failing != [0; 3] {
             return None;
         }
@@ -138,6 +147,18 @@ mod tests {
             lines.extend(outage.succeeded(Metrics, n, t + S * 10));
         }
         assert_eq!(lines, [Line::Began { lost: 2 }]);
+    }
+
+    #[test]
+    fn a_signal_with_nothing_more_to_send_does_not_keep_it_from_ending() {
+        let (mut outage, t) = (Outage::default(), Instant::now());
+        assert_eq!(outage.failed(Logs, 1, 0, t), Some(Line::Began { lost: 1 }));
+        assert_eq!(outage.failed(Traces, 1, 1, t + S), None);
+        assert_eq!(outage.succeeded(Traces, 2, t + S * 59), None, "a log record may still come and fail");
+        assert_eq!(outage.succeeded(Traces, 2, t + S * 60), Some(Line::Ended { lasted: S * 60, lost: 2 }));
+        // and the next failure is the first of another
+        assert_eq!(outage.failed(Logs, 0, 2, t + S * 61), None);
+        assert_eq!(outage.failed(Logs, 0, 2, t + S * 62), Some(Line::Began { lost: 0 }));
     }
 
     #[test]
