@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use prodkit::config::duration;
-use prodkit_e2e::rolling::{Case, cases};
+use prodkit_e2e::rolling::{Case, What, cases};
 
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "this program's output is its purpose")]
 fn main() -> ExitCode {
@@ -51,8 +51,8 @@ fn arguments() -> Result<(u32, Duration, Duration, String), Box<dyn Error>> {
 #[expect(clippy::print_stderr, reason = "what failed is told beside the table")]
 fn run(case: &Case, rounds: u32, lag: Duration, delay: Duration) -> Result<(String, bool), Box<dyn Error>> {
     let mut plan = case.plan()?;
-    // one round is enough to see a loss
-    if !case.loses {
+    // one round is enough to see a loss, and to see that the fixture has none but what it is told to
+    if matches!(case.what, What::Service | What::Nothing) {
         plan.rounds = rounds;
     }
     plan.lag = lag;
