@@ -1,6 +1,7 @@
 //! A service that misbehaves on demand, for the tests that look at a process from outside.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::fmt;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -8,18 +9,23 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
+use axum::http::header::{CONNECTION, CONTENT_TYPE, UPGRADE};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
+use futures_util::stream;
+use hyper_util::rt::TokioIo;
 use metrics::counter;
 use opentelemetry::trace::{TraceContextExt as _, Tracer as _};
 use prodkit::otel::OpenTelemetrySpanExt as _;
 use prodkit::tasks::Backoff;
 use prodkit::trace::FutureExt as _;
-use prodkit::{App, BoxError, Context, Live, Secret};
+use prodkit::{App, BoxError, Context, Live, Secret, Stop};
 use prodkit_config::SECRET_NAME;
 use serde::de::Visitor;
 use serde::{Deserialize, Deserializer};
+use tokio::io::AsyncWriteExt as _;
 use tokio::sync::{Mutex, Semaphore, mpsc};
 use tracing::Instrument as _;
 
@@ -114,6 +120,10 @@ enum Way {
     CheckHanded,
     /// Two checks of one name.
     CheckTwice,
+    /// A hook that says "first", which is declared before…
+    HookSaysFirst,
+    /// … one that says "second".
+    HookSaysSecond,
 }
 
 /// What requests tell each other and the checks.
@@ -122,12 +132,13 @@ struct Stage {
     gate: Semaphore,
     results: mpsc::UnboundedSender<bool>,
     handed: Mutex<mpsc::UnboundedReceiver<bool>>,
+    draining: Stop,
 }
 
 impl Stage {
-    fn new() -> Arc<Self> {
+    fn new(draining: Stop) -> Arc<Self> {
         let (results, handed) = mpsc::unbounded_channel();
-        Arc::new(Self { gate: Semaphore::new(0), results, handed: Mutex::new(handed) })
+        Arc::new(Self { gate: Semaphore::new(0), results, handed: Mutex::new(handed), draining })
     }
 }
 
@@ -158,7 +169,7 @@ async fn app(cx: Context<Config>) -> Result<App, BoxError> {
         }
     });
     let secret = secret.await?;
-    let stage = Stage::new();
+    let stage = Stage::new(cx.draining());
     tracing::info!(fixed = config.fixed, config = ?config, "made");
     for way in &config.ways {
         app = match way {
@@ -233,6 +244,8 @@ async fn app(cx: Context<Config>) -> Result<App, BoxError> {
             Way::CheckTwice => app
                 .check("twice", async || Ok::<(), BoxError>(()))
                 .check("twice", async || Ok::<(), BoxError>(())),
+            Way::HookSaysFirst => app.on_shutdown("first", async || tracing::info!("first")),
+            Way::HookSaysSecond => app.on_shutdown("second", async || tracing::info!("second")),
         };
     }
     Ok(app)
@@ -280,6 +293,13 @@ fn router(greeting: Live<String>, secret: Live<usize>, stage: Arc<Stage>) -> Rou
         .route("/check/{result}", get(check))
         .route("/count/{n}", get(async |Path(n): Path<String>| counter!("counted", "n" => n).increment(1)))
         .route("/say/{length}", get(say))
+        .route("/events", get(async |State(stage): State<Arc<Stage>>| events(stage.draining.clone())))
+        .route("/events/for-ever", get(async || events(Stop::never())))
+        .route(
+            "/echo/upgraded",
+            get(async |State(stage): State<Arc<Stage>>, request| upgrade(request, stage.draining.clone())),
+        )
+        .route("/echo/upgraded/for-ever", get(async |request| upgrade(request, Stop::never())))
         .with_state(stage)
 }
 
@@ -295,6 +315,36 @@ async fn gate(State(stage): State<Arc<Stage>>) -> &'static str {
         }
         Err(_) => "closed",
     }
+}
+
+/// A tick each 20 ms until `draining`, then a goodbye.
+fn events(draining: Stop) -> Response {
+    let ticks = stream::unfold(Some(draining), async |draining| {
+        let draining = draining?;
+        Some(match draining.run_until_stopped(tokio::time::sleep(TICK)).await {
+            Some(()) => (Ok::<_, Infallible>("data: tick\n\n"), Some(draining)),
+            None => (Ok("data: bye\n\n"), None),
+        })
+    });
+    ([(CONTENT_TYPE, "text/event-stream")], axum::body::Body::from_stream(ticks)).into_response()
+}
+
+const TICK: Duration = Duration::from_millis(20);
+
+/// Sends back what it gets until `draining`, then a goodbye, as a WebSocket would.
+#[expect(clippy::disallowed_methods, reason = "it outlives the request, as every upgraded connection does")]
+fn upgrade(mut request: Request, draining: Stop) -> Response {
+    let upgrade = hyper::upgrade::on(&mut request);
+    tokio::spawn(async move {
+        let Ok(upgraded) = upgrade.await else { return };
+        let (mut read, mut write) = tokio::io::split(TokioIo::new(upgraded));
+        if draining.run_until_stopped(tokio::io::copy(&mut read, &mut write)).await.is_none() {
+            // whoever is gone misses it
+            let _ = write.write_all(b"bye").await;
+            let _ = write.shutdown().await;
+        }
+    });
+    (StatusCode::SWITCHING_PROTOCOLS, [(CONNECTION, "upgrade"), (UPGRADE, "echo")]).into_response()
 }
 
 async fn check(State(stage): State<Arc<Stage>>, Path(result): Path<String>) -> StatusCode {
