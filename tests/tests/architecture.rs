@@ -24,14 +24,14 @@ const EDGES: &[(&str, &[&str])] = &[
     ("tasks", &["shutdown"]),
     ("tls", &["live"]),
     ("trace", &[]),
+    ("vault", &["secrets"]),
     ("watch", &[]),
 ];
 
 /// Crates any other may test with, because they depend on nothing of ours.
 const TEST_KITS: &[&str] = &["prodkit-fakes"];
 
-/// What prodkit is built on: each is a normal dependency of a crate of ours, but for those that a capability not built
-/// yet will bring.
+/// What prodkit is built on: each is a normal dependency of a crate of ours.
 const FOUNDATIONS: &[&str] = &[
     "tokio",
     "tower",
@@ -45,9 +45,8 @@ const FOUNDATIONS: &[&str] = &[
     "signal-hook-tokio",
     "notify",
     "secrecy",
+    "vaultrs",
 ];
-/// `secrecy` and `vaultrs` come with secrets. This list ends empty.
-const OWED: &[&str] = &["vaultrs"];
 
 /// Only `tasks` and `http` start tasks; all other background work is a future that the facade runs as a named task. The
 /// fakes stand for other processes.
@@ -151,8 +150,6 @@ fn the_foundations_are_dependencies_and_what_is_owed_is_not() {
         .collect();
     let missing: Vec<_> = FOUNDATIONS.iter().filter(|name| !used.contains(**name)).collect();
     assert!(missing.is_empty(), "not a normal dependency of any crate: {missing:?}");
-    let arrived: Vec<_> = OWED.iter().filter(|name| used.contains(**name)).collect();
-    assert!(arrived.is_empty(), "no longer owed, move to FOUNDATIONS: {arrived:?}");
 }
 
 #[test]
