@@ -3,8 +3,8 @@
 use super::{Attempt, How, Why, json};
 use crate::signal::Kind;
 use bytes::Bytes;
-use std::io::Write as _;
 use std::time::Duration;
+use tokio::io::AsyncWriteExt as _;
 
 #[derive(Debug)]
 pub(crate) struct Transport {
@@ -23,15 +23,17 @@ impl Transport {
         line.into()
     }
 
-    /// On a thread of its own: standard output may block for ever, and the end of the process does not wait for that.
+    /// Through tokio's own blocking thread: standard output may block for ever, and the end of the process does not wait
+    /// for that.
     pub(crate) async fn send(&self, line: Bytes) -> Attempt {
-        let write = tokio::task::spawn_blocking(move || {
-            let mut stdout = std::io::stdout().lock();
-            stdout.write_all(&line).and_then(|()| stdout.flush())
-        });
+        let mut stdout = tokio::io::stdout();
+        let write = async {
+            stdout.write_all(&line).await?;
+            stdout.flush().await
+        };
         match tokio::time::timeout(self.timeout, write).await {
-            Ok(Ok(Ok(()))) => Attempt::Accepted(Bytes::new()),
-            Ok(_) => Attempt::Refused(Why::Broken),
+            Ok(Ok(())) => Attempt::Accepted(Bytes::new()),
+            Ok(Err(_)) => Attempt::Refused(Why::Broken),
             // it may still be written: again would be twice
             Err(_) => Attempt::Refused(Why::Timeout),
         }
