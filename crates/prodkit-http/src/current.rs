@@ -5,11 +5,12 @@
 use crate::Route;
 use std::cell::Cell;
 use std::net::SocketAddr;
+use tokio::time::Instant;
 
 thread_local! {
     static CURRENT: Current = const { Current {
         peer: Cell::new(None), route: Cell::new(None), received: Cell::new(0), waiting: Cell::new(false),
-        late: Cell::new(false),
+        late: Cell::new(false), deadline: Cell::new(None),
     } };
 }
 
@@ -19,6 +20,24 @@ struct Current {
     received: Cell<u64>,
     waiting: Cell<bool>,
     late: Cell<bool>,
+    deadline: Cell<Option<Instant>>,
+}
+
+/// Runs `poll`, which must not unwind, as part of a request that is given until `deadline`.
+pub(crate) fn until<T>(deadline: Option<Instant>, poll: impl FnOnce() -> T) -> T {
+    let replace = |deadline| CURRENT.try_with(|current| current.deadline.replace(deadline)).ok().flatten();
+    let previous = replace(deadline);
+    let output = poll();
+    replace(previous);
+    output
+}
+
+/// Until when the request that is being handled on this thread must have been answered, if [`Observe`](crate::Observe) has
+/// a timeout: what a call to somebody else may take of it at most.
+///
+/// Known while the service's future is polled; not in tasks the service spawns.
+pub fn deadline() -> Option<Instant> {
+    CURRENT.try_with(|current| current.deadline.get()).ok().flatten()
 }
 
 /// Runs `poll` as part of a request of `peer`.

@@ -79,6 +79,7 @@
 
 mod bell;
 mod body;
+pub mod client;
 mod connection;
 mod current;
 mod drain;
@@ -93,7 +94,7 @@ mod server;
 mod service;
 
 pub use body::{Body, ReadTimeout};
-pub use current::{peer_addr, set_route};
+pub use current::{deadline, peer_addr, set_route};
 pub use drain::{Drain, Drained};
 pub use limits::Limits;
 pub use listener::{BindError, Listener};

@@ -70,7 +70,9 @@ where
             StateProjection::Running { future } => {
                 let (polled, told) = {
                     let _scope = record.enter();
-                    current::listen(|| caught(|| future.poll(cx)))
+                    let timeout = record.settings().timeout;
+                    let deadline = timeout.map(|timeout| crate::connection::after(record.start, timeout));
+                    current::listen(|| current::until(deadline, || caught(|| future.poll(cx))))
                 };
                 let waiting = told.waiting;
                 record.note(told);

@@ -3,9 +3,11 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking, its helpers too")]
 
 mod bind;
+mod client;
 mod drain;
 mod drain_http2;
 mod frames;
+mod hostile_http2;
 mod http1;
 mod limits;
 mod limits_http2;

@@ -155,6 +155,16 @@ impl Raw {
         assert_eq!(self.rest().await, "", "more than the end");
     }
 
+    /// The next bytes, or `None` if the server closes before.
+    pub(crate) async fn up_to(&mut self, length: usize) -> Option<Vec<u8>> {
+        while self.read.len() < length {
+            if self.more().await == 0 {
+                return None;
+            }
+        }
+        Some(self.read.drain(..length).collect())
+    }
+
     pub(crate) async fn exactly(&mut self, length: usize) -> Vec<u8> {
         while self.read.len() < length {
             assert!(self.more().await > 0, "closed early");
