@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use libtest_mimic::Trial;
 use prodkit_e2e::http::{Connection, get};
 use prodkit_e2e::load::{Count, Load, ORDER};
 use prodkit_e2e::postgres::{Postgres, Tools};
