@@ -34,9 +34,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let served = Orders::default();
     let main = Listener::bind("127.0.0.1", setting("server.port")?.parse()?).await?;
     let admin = Listener::bind("127.0.0.1", setting("admin.port")?.parse()?).await?;
-    say(&json!({
-        "msg": "started", "server": main.local_addr().to_string(), "admin": admin.local_addr().to_string(),
-    }));
+    let address = |listener: &Listener| listener.local_addr().map(|address| address.to_string());
+    say(&json!({ "msg": "started", "server": address(&main), "admin": address(&admin) }));
     let (polite, on_polite) = channel();
     let (close, on_close) = channel();
     let drain = Drain::new(on_polite, on_close, Stop::never());

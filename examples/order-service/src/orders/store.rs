@@ -89,7 +89,9 @@ impl Store {
             Self::Sqlite(books) => books.order(id).await,
             Self::Postgres(books) => books.order(id).await,
         };
-        found.inspect_err(|_| drop(tracing::Span::current().record("otel.status_code", "error")))
+        found.inspect_err(|_| {
+            tracing::Span::current().record("otel.status_code", "error");
+        })
     }
 
     /// As the semantic conventions for databases have it.
