@@ -176,7 +176,7 @@ mod tests {
 
     fn traces(key: Option<&str>) -> DebugTraces {
         let log = prodkit_log::start(prodkit_log::Options::default(), std::io::sink()).unwrap().1;
-        DebugTraces::new(key.map(|key| key.to_owned().try_into().unwrap()), log)
+        DebugTraces::new(key.map(Secret::fixed), log)
     }
 
     fn id(n: u128) -> TraceId {

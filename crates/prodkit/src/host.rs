@@ -146,8 +146,8 @@ impl Host {
             }
             _ => {}
         }
-        let (tree, loaded, warnings) = match load::both::<C>(sources, &environment) {
-            Ok(both) => both,
+        let load::Read { tree, loaded, warnings } = match load::both::<C>(sources, &environment) {
+            Ok(read) => read,
             Err(errors) => return self.refuse(&errors),
         };
         match command {

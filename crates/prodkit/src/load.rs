@@ -31,6 +31,14 @@ pub(crate) struct Watched<C> {
     pub(crate) secrets: Keeper,
 }
 
+/// What was read, to be looked at rather than run with.
+pub(crate) struct Read<C> {
+    pub(crate) tree: Tree,
+    pub(crate) loaded: Loaded<Settings, C>,
+    /// About where secrets are.
+    pub(crate) warnings: Vec<String>,
+}
+
 /// Why nothing was loaded: all that is wrong of one kind.
 #[derive(Debug)]
 pub(crate) enum LoadError {
@@ -62,13 +70,13 @@ pub(crate) fn watched<C: DeserializeOwned>(
 pub(crate) fn both<C: DeserializeOwned>(
     sources: &Sources,
     environment: &Environment,
-) -> Result<(Tree, Loaded<Settings, C>, Vec<String>), LoadError> {
+) -> Result<Read<C>, LoadError> {
     let tree = layers(sources, environment).read().map_err(LoadError::Config)?;
     let (loaded, found) = prodkit_secrets::collect(|| tree.load::<Settings, C>(SECTIONS));
     let loaded = loaded.map_err(LoadError::Config)?;
     let looked = Keeper::looking(found, &loaded.settings, environment, &tree);
     let (secrets, _) = looked.map_err(LoadError::Secrets)?;
-    Ok((tree, loaded, secrets.warnings().to_vec()))
+    Ok(Read { tree, loaded, warnings: secrets.warnings().to_vec() })
 }
 
 impl fmt::Display for LoadError {

@@ -361,7 +361,7 @@ mod enabled {
             let flags = ["otlp.retry.enabled=false"].iter().chain(flags).map(|flag| (*flag).to_owned());
             let sources = Sources { set: flags.collect(), ..Sources::default() };
             let environment = Environment::from_iter(variables.iter().copied()).below(&sources.set);
-            let (_, loaded, _) = load::both::<crate::NoConfig>(&sources, &environment).unwrap();
+            let load::Read { loaded, .. } = load::both::<crate::NoConfig>(&sources, &environment).unwrap();
             let from_file = exporting(&loaded.settings).unwrap();
             let (settings, warnings) = with_variables(from_file, &loaded.settings, &environment).unwrap();
             (settings, warnings.iter().map(|warning| warning.variable().to_owned()).collect())

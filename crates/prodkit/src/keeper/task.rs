@@ -69,7 +69,7 @@ impl Teller {
 
     fn tell(&self, event: &Event) {
         let count = |result: &str| {
-            self.metrics.counter("prodkit_secret_changes_total", &[("result", result)]).increment(1)
+            self.metrics.counter("prodkit_secret_changes_total", &[("result", result)]).increment(1);
         };
         match event {
             Event::Moved { secrets } => {
