@@ -3,6 +3,7 @@
 //! The tests are in `tests/`; here is what they share with the smoke test of a release binary.
 
 pub mod http;
+pub mod kubelet;
 pub mod load;
 pub mod postgres;
 pub mod process;

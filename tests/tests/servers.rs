@@ -26,6 +26,11 @@ fn main() -> ExitCode {
             "a_foreign_decoder_reads_traces_and_metrics",
             a_foreign_decoder_reads_traces_and_metrics,
         ),
+        with_python(
+            "grpc_health",
+            "a_foreign_client_checks_and_watches",
+            a_foreign_client_checks_and_watches,
+        ),
     ])
 }
 
@@ -135,4 +140,76 @@ fn a_foreign_decoder_reads_traces_and_metrics(python: PathBuf) -> Outcome {
         return Err("a resource without service.name".into());
     }
     Ok(())
+}
+
+/// The client of grpcio-health-checking, on both ports, through a change of a check and an orderly end.
+fn a_foreign_client_checks_and_watches(python: PathBuf) -> Outcome {
+    let folder = tempfile::tempdir()?;
+    std::fs::write(folder.path().join("ways.yaml"), "ways: [serve, check-handed]")?;
+    let config = ["--config", "ways.yaml"];
+    let settings = ["health.period=10ms", "health.unhealthy_after=1", "shutdown.delay=1s"];
+    let mut service = Service::start_with(FIXTURE, folder.path(), &config, &settings, &[])?;
+    let (main, admin) = service.started().ok_or("not started")?;
+    let main = main.ok_or("does not serve")?;
+    let hand = |result: &str| get(main, &format!("/check/{result}")).map(drop);
+    hand("good")?;
+    service.line("ready").ok_or("never ready")?;
+
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/servers/grpc_client.py");
+    let mut client = Command::new(python);
+    client.arg(script).args([main.to_string(), admin.to_string()]).stdout(Stdio::piped());
+    let mut client = Foreign::spawn(&mut client)?;
+    let lines = std::io::BufRead::lines(std::io::BufReader::new(client.stdout().ok_or("no output")?));
+    let mut lines = lines
+        .map_while(Result::ok)
+        .map(|line| serde_json::from_str::<Value>(&line).map_err(|error| format!("{line}: {error}")));
+    let mut seen = Vec::new();
+    let mut until = |what: &dyn Fn(&[Value]) -> bool| -> Result<Vec<Value>, Box<dyn Error>> {
+        while !what(&seen) {
+            seen.push(lines.next().ok_or_else(|| format!("the client ended after {seen:#?}"))??);
+        }
+        Ok(seen.clone())
+    };
+    let told = |seen: &[Value], watch: &str, key: &str, value: &str| {
+        ["main", "admin"].iter().all(|port| {
+            seen.iter().any(|line| line["port"] == **port && line["watch"] == watch && line[key] == value)
+        })
+    };
+
+    let begun = until(&|seen| {
+        told(seen, "", "status", "SERVING")
+            && told(seen, "liveness", "status", "SERVING")
+            && told(seen, "nobody", "status", "SERVICE_UNKNOWN")
+    })?;
+    for port in ["main", "admin"] {
+        let check = begun.iter().find(|line| line["port"] == port && line["check"].is_object());
+        let check = &check.ok_or("no check")?["check"];
+        let serving =
+            ["", "readiness", "liveness", "startup", "greeters"].iter().all(|name| check[name] == "SERVING");
+        if !serving || check["nobody"] != "NOT_FOUND" {
+            return Err(format!("{port}: {check}").into());
+        }
+    }
+    hand("bad")?;
+    until(&|seen| told(seen, "", "status", "NOT_SERVING"))?;
+    hand("good")?;
+    until(&|seen| {
+        seen.iter().filter(|line| line["watch"] == "" && line["status"] == "SERVING").count() >= 4
+    })?;
+
+    // Not serving as long as it still serves, then the end; and no stream without an end keeps the process.
+    service.signal(Signal::TERM)?;
+    let all =
+        until(&|seen| ["", "liveness", "nobody"].iter().all(|name| told(seen, name, "end", "UNAVAILABLE")))?;
+    let not_serving =
+        all.iter().filter(|line| line["watch"] == "" && line["status"] == "NOT_SERVING").count();
+    if not_serving != 4
+        || all.iter().any(|line| line["watch"] == "liveness" && line["status"] == "NOT_SERVING")
+    {
+        return Err(format!("{all:#?}").into());
+    }
+    match service.wait()?.code() {
+        Some(0) => Ok(()),
+        code => Err(format!("{code:?}: {:#?}", service.seen()).into()),
+    }
 }

@@ -1,3 +1,4 @@
+use crate::CheckSettings;
 use serde::Serialize;
 use std::fmt;
 use std::time::Duration;
@@ -202,6 +203,18 @@ impl Check {
     /// [`Timing::stale_after`].
     pub fn stale_after(self, periods: u32) -> Self {
         Self { stale_after: Some(periods), ..self }
+    }
+
+    /// With what the settings say.
+    pub(crate) fn below(self, said: &CheckSettings) -> Self {
+        Self {
+            importance: said.importance.unwrap_or(self.importance),
+            period: said.period.or(self.period),
+            timeout: said.timeout.or(self.timeout),
+            unhealthy_after: said.unhealthy_after.or(self.unhealthy_after),
+            healthy_after: said.healthy_after.or(self.healthy_after),
+            stale_after: self.stale_after,
+        }
     }
 
     pub(crate) fn timing(&self, defaults: &Timing) -> Timing {

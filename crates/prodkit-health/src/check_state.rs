@@ -1,3 +1,4 @@
+use crate::costs::Costs;
 use crate::{Status, Timing};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,10 +13,11 @@ pub struct CheckState {
     timing: Timing,
     /// As of the last event; [`CheckState::status`] adds staleness.
     status: Status,
-    changed: Option<Instant>,
+    changed: Option<(Status, Instant)>,
     added: Instant,
     streak: u32,
     last: Option<Last>,
+    costs: Costs,
 }
 
 #[derive(Clone, Debug)]
@@ -28,7 +30,15 @@ struct Last {
 impl CheckState {
     /// A check nothing is known of yet.
     pub fn new(timing: Timing, now: Instant) -> Self {
-        Self { timing, status: Status::Unknown, changed: None, added: now, streak: 0, last: None }
+        Self {
+            timing,
+            status: Status::Unknown,
+            changed: None,
+            added: now,
+            streak: 0,
+            last: None,
+            costs: Costs::default(),
+        }
     }
 
     /// A run ended: well, or with a reason. Returns where the status was, if it moved.
@@ -39,6 +49,7 @@ impl CheckState {
         let continued =
             before != Status::Stale && self.last.as_ref().is_some_and(|last| last.failure.is_none() == good);
         self.streak = if continued { self.streak.saturating_add(1) } else { 1 };
+        self.costs.record(took);
         self.last = Some(Last { at: now.max(self.heard()), took, failure });
         let Timing { unhealthy_after, healthy_after, .. } = self.timing;
         let after = match before {
@@ -91,14 +102,21 @@ impl CheckState {
         self.last.as_ref().map(|last| last.took)
     }
 
+    /// What 99 of 100 of its last 128 runs kept to; `None` before the first.
+    pub fn p99(&self) -> Option<Duration> {
+        self.costs.p99()
+    }
+
     /// When the last result came.
     pub fn last_result(&self) -> Option<Instant> {
         self.last.as_ref().map(|last| last.at)
     }
 
-    /// When the status moved last.
-    pub fn changed(&self) -> Option<Instant> {
-        self.changed
+    /// The last transition: what the status was before, and when it moved.
+    pub fn changed(&self, now: Instant) -> Option<(Status, Instant)> {
+        // Staleness comes by itself, whether or not anybody has looked.
+        let went_stale = self.status(now) != self.status;
+        if went_stale { Some((self.status, self.stale_at())) } else { self.changed }
     }
 
     /// What it runs by.
@@ -115,7 +133,8 @@ impl CheckState {
         if before == status {
             return None;
         }
-        self.changed = Some(now);
+        let at = if status == Status::Stale { self.stale_at() } else { now };
+        self.changed = Some((before, at));
         Some(before)
     }
 }

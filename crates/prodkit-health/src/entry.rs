@@ -11,8 +11,8 @@ pub(crate) struct Entry {
     pub(crate) name: Arc<str>,
     pub(crate) importance: Importance,
     pub(crate) source: Source,
-    /// Since when nothing is left that could report on it.
-    pub(crate) gone: Option<Instant>,
+    /// What it was, and since when nothing is left that could report on it.
+    pub(crate) gone: Option<(Status, Instant)>,
 }
 
 #[derive(Debug)]
@@ -26,7 +26,7 @@ pub(crate) enum Source {
 pub(crate) struct Told {
     said: Option<(Status, Option<Arc<str>>)>,
     at: Option<Instant>,
-    changed: Option<Instant>,
+    changed: Option<(Status, Instant)>,
     streak: u32,
 }
 
@@ -45,7 +45,7 @@ impl Told {
         if before == status {
             return None;
         }
-        self.changed = Some(now);
+        self.changed = Some((before, now));
         Some(before)
     }
 
@@ -88,11 +88,16 @@ impl Entry {
     }
 
     pub(crate) fn report(&self, now: Instant, excluded: bool) -> CheckReport {
-        let (streak, took, at, changed) = match &self.source {
-            Source::Checked(check) => (check.streak(), check.took(), check.last_result(), check.changed()),
-            Source::Told(told) => (told.streak, None, told.at, told.changed),
+        let (streak, cost, at, changed) = match &self.source {
+            Source::Checked(check) => {
+                let cost = (check.took(), check.p99());
+                (check.streak(), cost, check.last_result(), check.changed(now))
+            }
+            Source::Told(told) => (told.streak, (None, None), told.at, told.changed),
         };
         let ago = |moment: Instant| now.saturating_duration_since(moment);
+        let (took, p99) = cost;
+        let changed = self.gone.or(changed);
         CheckReport {
             name: self.name.clone(),
             status: self.status(now),
@@ -101,8 +106,10 @@ impl Entry {
             reason: self.reason(now),
             streak,
             took,
+            p99,
             age: at.map(ago),
-            since: self.gone.or(changed).map(ago),
+            was: changed.map(|(was, _)| was),
+            since: changed.map(|(_, moment)| ago(moment)),
         }
     }
 }

@@ -137,7 +137,10 @@ impl Seat {
     }
 
     fn remove(&self) {
-        self.shared.change(None, |state, _| state.checks.retain(|entry| entry.id != self.id));
+        self.shared.change(None, |state, _| {
+            state.checks.retain(|entry| entry.id != self.id);
+            state.moved = true;
+        });
     }
 }
 
@@ -148,7 +151,8 @@ impl Drop for Seat {
         self.shared.change(None, |state, now| {
             let Some(entry) = state.check(self.id) else { return };
             let from = entry.status(now);
-            entry.gone = Some(now);
+            entry.gone = Some((from, now));
+            state.moved = true;
             if is_news && from != Status::Stale {
                 state.moved(self.id, from, now);
             }
@@ -168,6 +172,16 @@ impl InitHold {
     /// The name that the startup probe shows.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Why it still waits, for the startup report: the last attempt's error. Of a reason the first 256 bytes are kept.
+    pub fn because(&self, reason: impl Into<String>) {
+        let reason = bounded(reason.into());
+        self.shared.change(None, |state, _| {
+            if let Some(held) = state.holds.iter_mut().find(|held| held.id == self.id) {
+                held.reason = Some(reason);
+            }
+        });
     }
 
     pub(crate) fn new(shared: Arc<Shared>, id: u64, name: Arc<str>) -> Self {

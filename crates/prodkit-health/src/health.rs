@@ -1,9 +1,9 @@
 use crate::check_state::{CheckState, bounded};
 use crate::entry::{Entry, Source, Told};
-use crate::error::MAX_CHECKS;
+use crate::error::{MAX_CHECKS, MAX_GROUPS};
 use crate::handles::Seat;
 use crate::rules::Asked;
-use crate::state::{Held, Shared};
+use crate::state::{Group, Held, Shared};
 use crate::{
     Check, CheckHandle, CheckReport, Error, Event, Importance, InitHold, Lifecycle, Probe, Report, Reporter,
     Settings, Snapshot, Verdict,
@@ -55,7 +55,7 @@ impl Health {
         let name = name.into();
         let id = self.shared.change(Some(now), |state, since| {
             let id = state.next_id();
-            state.holds.push(Held { id, name: name.clone(), since });
+            state.holds.push(Held { id, name: name.clone(), since, reason: None });
             id
         });
         InitHold::new(self.shared.clone(), id, name)
@@ -66,11 +66,14 @@ impl Health {
     /// # Errors
     ///
     /// When the name is not kebab-case of at most 63 bytes, when a check or reporter that still has a handle has it,
-    /// and when there are 256 of them.
+    /// and when there are 2,048 of them.
     pub fn check(&self, name: impl Into<Arc<str>>, check: Check, now: Instant) -> Result<CheckHandle, Error> {
+        let name = name.into();
+        let said = self.shared.settings.checks.get(&*name);
+        let check = said.map_or(check, |said| check.below(said));
         let timing = check.timing(&self.shared.settings.timing);
         let source = |now| Source::Checked(CheckState::new(timing, now));
-        Ok(CheckHandle::new(self.seat(name.into(), check.importance, now, source)?, timing))
+        Ok(CheckHandle::new(self.seat(name, check.importance, now, source)?, timing))
     }
 
     /// Adds a reporter: a part of the process that says itself how it is. Until it does, it is unknown; a critical one
@@ -85,8 +88,56 @@ impl Health {
         importance: Importance,
         now: Instant,
     ) -> Result<Reporter, Error> {
+        let name = name.into();
+        let said = self.shared.settings.checks.get(&*name).and_then(|said| said.importance);
+        let importance = said.unwrap_or(importance);
         let source = |_| Source::Told(Told::default());
-        Ok(Reporter::new(self.seat(name.into(), importance, now, source)?))
+        Ok(Reporter::new(self.seat(name, importance, now, source)?))
+    }
+
+    /// Names some checks and reporters together: whether they let the process be ready, apart from all others, is a
+    /// question of its own. For a part of a service, or a gRPC service by its full name.
+    ///
+    /// # Errors
+    ///
+    /// When a check or reporter is not there, when the name is not one of at most 255 letters, digits, `.`, `-` and `_` or
+    /// is that of a probe (`liveness`, `readiness`, `startup`), when another group has it, and when there are 256 groups.
+    pub fn group<'a>(
+        &self,
+        name: impl Into<Arc<str>>,
+        members: impl IntoIterator<Item = &'a str>,
+        now: Instant,
+    ) -> Result<(), Error> {
+        let name = name.into();
+        Error::check_group(&name)?;
+        let members: Vec<Arc<str>> = members.into_iter().map(Arc::from).collect();
+        self.shared.change(Some(now), |state, _| {
+            let there = |member: &&Arc<str>| state.checks.iter().any(|entry| entry.name == **member);
+            if let Some(missing) = members.iter().find(|member| !there(member)) {
+                return Err(Error::not_there(missing.clone()));
+            }
+            if state.groups.iter().any(|group| group.name == name) {
+                return Err(Error::group_taken(name));
+            }
+            if state.groups.len() >= MAX_GROUPS {
+                return Err(Error::too_many_groups(name));
+            }
+            state.groups.push(Group { name, members: members.into() });
+            state.moved = true;
+            Ok(())
+        })
+    }
+
+    /// The names in [`Settings::checks`] that no check and no reporter has: mistakes, once all are there.
+    pub fn unknown_settings(&self) -> Vec<String> {
+        let names = self.check_names();
+        let there = |name: &&String| names.iter().any(|check| **check == ***name);
+        self.shared.settings.checks.keys().filter(|name| !there(name)).cloned().collect()
+    }
+
+    /// The name of every check and reporter, in order of registration.
+    pub fn check_names(&self) -> Vec<Arc<str>> {
+        self.shared.read(|state| state.checks.iter().map(|entry| entry.name.clone()).collect())
     }
 
     /// Makes liveness fail until the same source [restores](Health::restore_liveness) it: the orchestrator will
@@ -138,6 +189,23 @@ impl Health {
         self.report(Probe::Readiness, checks, now)
     }
 
+    /// [`readiness`](Health::readiness) as if only the checks of this group were there; `None` when no group has this
+    /// name. A member that is not there any more counts as failing.
+    pub fn group_report(&self, name: &str, now: Instant) -> Option<Report> {
+        self.shared.look(now, |state, asked| {
+            let only = state.group(name)?;
+            Some(state.report(Probe::Readiness, &Asked { only: Some(only), ..*asked }))
+        })
+    }
+
+    /// The answer of [`group_report`](Health::group_report) alone, without allocating.
+    pub fn group_verdict(&self, name: &str, now: Instant) -> Option<Verdict> {
+        self.shared.look(now, |state, asked| {
+            let only = state.group(name)?;
+            Some(state.verdict(Probe::Readiness, &Asked { only: Some(only), ..*asked }))
+        })
+    }
+
     /// One check or reporter; `None` when none has this name.
     pub fn check_report(&self, name: &str, now: Instant) -> Option<CheckReport> {
         self.shared.look(now, |state, asked| {
@@ -184,6 +252,11 @@ impl Health {
             };
             state.checks.iter().filter_map(stale_at).min()
         })
+    }
+
+    #[cfg(feature = "grpc")]
+    pub(crate) fn watcher(&self) -> Option<crate::state::Watcher> {
+        crate::state::Watcher::new(&self.shared)
     }
 
     pub(crate) fn settings(&self) -> &Settings {

@@ -55,9 +55,12 @@
 
 mod check;
 mod check_state;
+mod costs;
 mod entry;
 mod error;
 mod event;
+#[cfg(feature = "grpc")]
+pub mod grpc;
 mod handles;
 mod health;
 mod lifecycle;
@@ -76,4 +79,4 @@ pub use health::Health;
 pub use lifecycle::Lifecycle;
 pub use probes::Probes;
 pub use report::{CheckReport, Pending, Probe, Report, Snapshot, Verdict};
-pub use settings::Settings;
+pub use settings::{CheckSettings, Settings};

@@ -26,7 +26,8 @@ use query::Query;
 /// `application/health+json` (draft-inadarei-api-health-check-06) for who accepts that by name. Never cached.
 ///
 /// [`Probes::detailed`] knows more: `?verbose` shows everything the answer is made of, `?exclude=name` (repeatable)
-/// leaves checks out of readiness, and `/health/ready/<check>` asks for a single check. A name that no check has changes
+/// leaves checks out of readiness, `/health/ready/<check>` asks for a single check, and `/health/group/<group>` whether its
+/// checks let the process be ready. A name that no check has changes
 /// no answer and is a warning in the verbose body, as in kube-apiserver, so that a probe may name a check that only
 /// some versions of a service have.
 #[derive(Clone, Debug)]
@@ -37,6 +38,7 @@ pub struct Probes {
 }
 
 const ONE_CHECK: &str = "/health/ready/";
+const ONE_GROUP: &str = "/health/group/";
 
 impl Probes {
     /// For the port that everybody reaches: three answers, no query, no detail. A dependency's name is detail too.
@@ -82,6 +84,17 @@ impl Probes {
         let now = (self.clock)();
         let (ok, text) = match target {
             Target::Probe(probe) => self.probe(probe, &query, health_json, now),
+            Target::Group(name) => match self.health.group_report(name, now) {
+                Some(report) => (report.is_ok(), body::group(name, &report, query.verbose)),
+                None => {
+                    return respond(
+                        StatusCode::NOT_FOUND,
+                        JSON,
+                        body::error("no group has this name"),
+                        request.method(),
+                    );
+                }
+            },
             Target::Check(name) => match self.health.check_report(name, now) {
                 Some(check) => (check.status.is_good(), body::check(&check, query.verbose)),
                 None => {
@@ -122,7 +135,10 @@ impl Probes {
             "/health/live" | "/livez" => Some(Target::Probe(Probe::Liveness)),
             "/health/ready" | "/readyz" => Some(Target::Probe(Probe::Readiness)),
             "/health/startup" | "/startupz" => Some(Target::Probe(Probe::Startup)),
-            path if self.detailed => path.strip_prefix(ONE_CHECK).map(Target::Check),
+            path if self.detailed => {
+                let check = path.strip_prefix(ONE_CHECK).map(Target::Check);
+                check.or_else(|| path.strip_prefix(ONE_GROUP).map(Target::Group))
+            }
             _ => None,
         }
     }
@@ -145,6 +161,7 @@ impl<B> Service<Request<B>> for Probes {
 #[derive(Clone, Copy)]
 enum Target<'a> {
     Check(&'a str),
+    Group(&'a str),
     Probe(Probe),
 }
 

@@ -109,6 +109,9 @@ impl Report {
 pub struct Pending {
     /// Its name.
     pub name: Arc<str>,
+    /// Why, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Arc<str>>,
     /// For how long.
     #[serde(rename = "for_ms", serialize_with = "millis")]
     pub age: Duration,
@@ -135,9 +138,15 @@ pub struct CheckReport {
     /// How long its last run took. Never for a reporter.
     #[serde(rename = "took_ms", serialize_with = "maybe_millis", skip_serializing_if = "Option::is_none")]
     pub took: Option<Duration>,
+    /// What 99 of 100 of its last 128 runs kept to. Never for a reporter.
+    #[serde(rename = "p99_ms", serialize_with = "maybe_millis", skip_serializing_if = "Option::is_none")]
+    pub p99: Option<Duration>,
     /// How long ago its last result came.
     #[serde(rename = "age_ms", serialize_with = "maybe_millis", skip_serializing_if = "Option::is_none")]
     pub age: Option<Duration>,
+    /// What its status was before it moved to this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub was: Option<Status>,
     /// For how long it has had this status.
     #[serde(rename = "since_ms", serialize_with = "maybe_millis", skip_serializing_if = "Option::is_none")]
     pub since: Option<Duration>,

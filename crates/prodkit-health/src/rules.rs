@@ -2,6 +2,7 @@
 
 use crate::state::{Held, State};
 use crate::{Lifecycle, Pending, Probe, Report, Settings, Status, Verdict};
+use std::sync::Arc;
 use std::time::Instant;
 
 /// What an answer depends on besides the state.
@@ -12,11 +13,21 @@ pub(crate) struct Asked<'a> {
     pub(crate) now: Instant,
     /// The checks to leave out of readiness.
     pub(crate) without: &'a [&'a str],
+    /// The checks of the group that is asked for.
+    pub(crate) only: Option<&'a [Arc<str>]>,
 }
 
-impl Asked<'_> {
+impl<'a> Asked<'a> {
+    pub(crate) fn everything(settings: &'a Settings, lifecycle: Lifecycle, now: Instant) -> Self {
+        Self { settings, lifecycle, now, without: &[], only: None }
+    }
+
     fn leaves_out(&self, name: &str) -> bool {
-        self.without.contains(&name)
+        self.without.contains(&name) || !self.concerns(name)
+    }
+
+    fn concerns(&self, name: &str) -> bool {
+        self.only.is_none_or(|only| only.iter().any(|member| **member == *name))
     }
 }
 
@@ -32,6 +43,9 @@ impl State {
 
     fn readiness(&self, asked: &Asked<'_>) -> Verdict {
         if asked.lifecycle != Lifecycle::Running || !self.not_live.is_empty() || !self.not_ready.is_empty() {
+            return Verdict::Fail;
+        }
+        if self.vanished(asked).next().is_some() {
             return Verdict::Fail;
         }
         let mut verdict = Verdict::Pass;
@@ -60,6 +74,7 @@ impl State {
                     .map(|reason| format!("not alive: {reason}"))
                     .chain(life.map(|life| life.to_string()))
                     .chain(held)
+                    .chain(self.vanished(asked).map(|name| format!("check {name} is gone")))
                     .chain(self.restrictions(asked))
                     .collect()
             }
@@ -70,10 +85,19 @@ impl State {
                     Lifecycle::Starting | Lifecycle::Running if self.started => None,
                     Lifecycle::Starting | Lifecycle::Running => Some("still starting"),
                 };
-                let holds = self.holds.iter().map(|held| format!("waits for {}", held.name));
+                let holds = self.holds.iter().map(|Held { name, reason, .. }| match reason {
+                    Some(reason) => format!("waits for {name}: {reason}"),
+                    None => format!("waits for {name}"),
+                });
                 life.map(str::to_owned).into_iter().chain(holds).collect()
             }
         }
+    }
+
+    /// The members of the group that is asked for that are not there any more: nobody knows how they are.
+    fn vanished<'a>(&self, asked: &Asked<'a>) -> impl Iterator<Item = &'a Arc<str>> {
+        let there = |member: &&Arc<str>| self.checks.iter().any(|entry| entry.name == **member);
+        asked.only.unwrap_or_default().iter().filter(move |member| !there(member))
     }
 
     /// The checks that keep readiness from a plain yes.
@@ -105,7 +129,7 @@ impl State {
         match probe {
             Probe::Liveness => {}
             Probe::Readiness => {
-                let checks = self.checks.iter();
+                let checks = self.checks.iter().filter(|entry| asked.concerns(&entry.name));
                 report.checks =
                     checks.map(|entry| entry.report(asked.now, asked.leaves_out(&entry.name))).collect();
                 let unknown = asked
@@ -119,6 +143,7 @@ impl State {
             Probe::Startup => {
                 let pending = |held: &Held| Pending {
                     name: held.name.clone(),
+                    reason: held.reason.clone(),
                     age: asked.now.saturating_duration_since(held.since),
                 };
                 report.pending = self.holds.iter().map(pending).collect();

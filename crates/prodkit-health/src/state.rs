@@ -31,10 +31,21 @@ pub(crate) struct State {
     pub(crate) not_live: Vec<(&'static str, Arc<str>)>,
     pub(crate) not_ready: Vec<(&'static str, Arc<str>)>,
     pub(crate) checks: Vec<Entry>,
+    pub(crate) groups: Vec<Group>,
     answered: (bool, Verdict),
     events: VecDeque<Event>,
     lost: u64,
     wakers: Vec<Waker>,
+    /// Something has moved since the watchers were woken.
+    pub(crate) moved: bool,
+    /// Who looks again whenever something moves.
+    watchers: Vec<(u64, Option<Waker>)>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Group {
+    pub(crate) name: Arc<str>,
+    pub(crate) members: Box<[Arc<str>]>,
 }
 
 #[derive(Debug)]
@@ -42,6 +53,8 @@ pub(crate) struct Held {
     pub(crate) id: u64,
     pub(crate) name: Arc<str>,
     pub(crate) since: Instant,
+    /// Why it is still held.
+    pub(crate) reason: Option<Arc<str>>,
 }
 
 impl Shared {
@@ -55,12 +68,20 @@ impl Shared {
             not_live: Vec::new(),
             not_ready: Vec::new(),
             checks: Vec::new(),
+            groups: Vec::new(),
             answered: (true, Verdict::Fail),
             events: VecDeque::new(),
             lost: 0,
             wakers: Vec::new(),
+            moved: false,
+            watchers: Vec::new(),
         };
         Self { lifecycle: lifecycle::Cell::default(), settings, state: Mutex::new(state) }
+    }
+
+    /// Looks at what no moment changes.
+    pub(crate) fn read<T>(&self, f: impl FnOnce(&State) -> T) -> T {
+        f(&self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Looks, at a moment that is never before one already seen.
@@ -68,7 +89,7 @@ impl Shared {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         // Under the lock, so that all parts of an answer belong together.
         let lifecycle = self.lifecycle.load();
-        f(&state, &Asked { settings: &self.settings, lifecycle, now: now.max(state.now), without: &[] })
+        f(&state, &Asked::everything(&self.settings, lifecycle, now.max(state.now)))
     }
 
     /// Lets time pass, and takes the events.
@@ -78,7 +99,10 @@ impl Shared {
         state.now = now;
         state.let_time_pass(now);
         state.settle(self, now);
-        state.take_events()
+        let (events, watchers) = (state.take_events(), state.take_watchers());
+        drop(state);
+        watchers.into_iter().for_each(Waker::wake);
+        events
     }
 
     /// Whether there are events; if not, the waker is woken when there are.
@@ -98,7 +122,8 @@ impl Shared {
         state.let_time_pass(now);
         let output = f(&mut state, now);
         state.settle(self, now);
-        let wakers = if state.events.is_empty() { Vec::new() } else { std::mem::take(&mut state.wakers) };
+        let mut wakers = if state.events.is_empty() { Vec::new() } else { std::mem::take(&mut state.wakers) };
+        wakers.extend(state.take_watchers());
         drop(state);
         wakers.into_iter().for_each(Waker::wake);
         output
@@ -112,6 +137,7 @@ impl State {
     }
 
     fn event(&mut self, event: Event) {
+        self.moved = true;
         if self.events.len() == MAX_EVENTS {
             self.events.pop_front();
             self.lost += 1;
@@ -119,9 +145,21 @@ impl State {
         self.events.push_back(event);
     }
 
+    fn take_watchers(&mut self) -> Vec<Waker> {
+        if std::mem::take(&mut self.moved) {
+            self.watchers.iter_mut().filter_map(|(_, waker)| waker.take()).collect()
+        } else {
+            Vec::new()
+        }
+    }
+
     fn take_events(&mut self) -> Vec<Event> {
         let lost = std::mem::take(&mut self.lost);
         (lost > 0).then_some(Event::Lost(lost)).into_iter().chain(self.events.drain(..)).collect()
+    }
+
+    pub(crate) fn group(&self, name: &str) -> Option<&[Arc<str>]> {
+        self.groups.iter().find(|group| &*group.name == name).map(|group| &*group.members)
     }
 
     pub(crate) fn check(&mut self, id: u64) -> Option<&mut Entry> {
@@ -150,8 +188,7 @@ impl State {
         if self.started && self.holds.is_empty() {
             self.enter(shared, Lifecycle::Running);
         }
-        let asked =
-            Asked { settings: &shared.settings, lifecycle: shared.lifecycle.load(), now, without: &[] };
+        let asked = Asked::everything(&shared.settings, shared.lifecycle.load(), now);
         let live = self.verdict(Probe::Liveness, &asked).is_ok();
         let ready = self.verdict(Probe::Readiness, &asked);
         let (was_live, was_ready) = std::mem::replace(&mut self.answered, (live, ready));
@@ -170,5 +207,52 @@ impl State {
             self.has_run |= to == Lifecycle::Running;
             self.event(Event::Lifecycle { from, to });
         }
+    }
+}
+
+/// How many watch at a time.
+#[cfg(feature = "grpc")]
+const MAX_WATCHERS: usize = 1_024;
+
+/// The place of one who looks again whenever something moves.
+#[cfg(feature = "grpc")]
+pub(crate) struct Watcher {
+    shared: Arc<Shared>,
+    id: u64,
+}
+
+#[cfg(feature = "grpc")]
+impl Watcher {
+    /// `None` when there are too many.
+    pub(crate) fn new(shared: &Arc<Shared>) -> Option<Self> {
+        let mut state = shared.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.watchers.len() >= MAX_WATCHERS {
+            return None;
+        }
+        let id = state.next_id();
+        state.watchers.push((id, None));
+        Some(Self { shared: shared.clone(), id })
+    }
+
+    /// Has this waker woken when something moves, once.
+    pub(crate) fn wake_by(&self, waker: &Waker) {
+        let mut state = self.shared.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = state.watchers.iter_mut().find(|(id, _)| *id == self.id);
+        let old = place.and_then(|(_, place)| place.replace(waker.clone()));
+        // A waker may be the last to hold its task, and a task what comes back to this lock.
+        drop(state);
+        drop(old);
+    }
+}
+
+#[cfg(feature = "grpc")]
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        let mut state = self.shared.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let nth = state.watchers.iter().position(|(id, _)| *id == self.id);
+        let place = nth.map(|nth| state.watchers.swap_remove(nth));
+        // As above.
+        drop(state);
+        drop(place);
     }
 }

@@ -35,9 +35,7 @@ impl Limits {
     /// As [`read`](Self::read), with every path taken below `root`: for tests and for foreign mount namespaces.
     #[must_use]
     pub fn read_below(root: &Path) -> Self {
-        let read = |path: &str| fs::read_to_string(root.join(path)).unwrap_or_default();
-        let (groups, mounts) = (read("proc/self/cgroup"), read("proc/self/mountinfo"));
-
+        let (groups, mounts) = read_mounts(root);
         let mut limits = Self::default();
         for hierarchy in hierarchies(&groups, &mounts) {
             for folder in hierarchy.chain() {
@@ -99,6 +97,12 @@ fn tightest<T>(known: Option<T>, found: Option<T>, min: fn(T, T) -> T) -> Option
     }
 }
 
+/// What says where the process's groups are.
+pub(crate) fn read_mounts(root: &Path) -> (String, String) {
+    let read = |path: &str| fs::read_to_string(root.join(path)).unwrap_or_default();
+    (read("proc/self/cgroup"), read("proc/self/mountinfo"))
+}
+
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Version {
     One,
@@ -107,7 +111,7 @@ enum Version {
 
 /// One mounted hierarchy and the group of the process in it.
 #[derive(Debug, PartialEq)]
-struct Hierarchy {
+pub(crate) struct Hierarchy {
     version: Version,
     mount: PathBuf,
     /// The process's group relative to the mount.
@@ -116,12 +120,12 @@ struct Hierarchy {
 
 impl Hierarchy {
     /// The group's folder and every folder above it up to the mount, the group first.
-    fn chain(&self) -> impl Iterator<Item = PathBuf> + '_ {
+    pub(crate) fn chain(&self) -> impl Iterator<Item = PathBuf> + '_ {
         self.group.ancestors().map(|group| self.mount.join(group))
     }
 }
 
-fn hierarchies(groups: &str, mounts: &str) -> Vec<Hierarchy> {
+pub(crate) fn hierarchies(groups: &str, mounts: &str) -> Vec<Hierarchy> {
     mounts.lines().filter_map(|line| hierarchy(line, groups)).collect()
 }
 

@@ -4,17 +4,17 @@
 //! after the main port has closed.
 
 use std::convert::Infallible;
-use std::future::{Ready, ready};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::{FutureExt as _, Map};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
-use prodkit_config::{Snapshot, WatchHandle};
-use prodkit_health::{Health, Probes};
+use prodkit_config::Snapshot;
+use prodkit_health::Health;
 use prodkit_http::{Body, Drain, Limits, Listener, peer_addr};
 use prodkit_live::Live;
 use prodkit_log::Log;
@@ -32,11 +32,14 @@ use crate::exit::Exit;
 use crate::gauges::Gauges;
 use crate::globals;
 use crate::guard::{Guard, Refusal};
+use crate::last_words::LastWords;
 use crate::reload::Configured;
 use crate::settings;
 use crate::shown;
-use crate::stall::Heartbeat;
-use crate::watch;
+use crate::stall::Progress;
+use crate::systemd::Supervisor;
+use crate::vitals::{self, Own, Vitals};
+use crate::watch::{self, Told};
 
 /// Connections to the admin port at once: the kubelet's, Prometheus', an operator's.
 const CONNECTIONS: usize = 1_024;
@@ -48,8 +51,9 @@ const LAST_ANSWERS: Duration = Duration::from_millis(100);
 /// What the admin thread looks after.
 pub(crate) struct Watched {
     pub(crate) health: Health,
-    pub(crate) heartbeat: Heartbeat,
-    pub(crate) stall: Duration,
+    pub(crate) progress: Progress,
+    pub(crate) last_words: LastWords,
+    pub(crate) supervisor: Supervisor,
     pub(crate) trigger: Trigger,
     pub(crate) plan: Plan,
     pub(crate) log: Log,
@@ -127,14 +131,29 @@ impl Admin {
 
 impl Watched {
     async fn run(self, guard: Guard, signals: Signals, listener: Listener, closed: Stop) {
-        let Self { health, heartbeat, stall, trigger, plan, log, exposition, configured, debug, secrets } =
-            self;
-        let metrics = exposition.recorder.clone();
+        let Self {
+            health,
+            progress,
+            last_words,
+            supervisor,
+            trigger,
+            plan,
+            log,
+            exposition,
+            configured,
+            debug,
+            secrets,
+        } = self;
+        let told = Told {
+            metrics: exposition.recorder.clone(),
+            supervisor: supervisor.clone(),
+            grace: plan.grace(),
+        };
         let service = AdminService {
-            probes: Probes::detailed(health.clone(), std::time::Instant::now),
+            vitals: Vitals::detailed(health.clone()).until(&closed),
             exposition: Arc::new(exposition),
             guard: Arc::new(guard),
-            shown: configured.shown,
+            shown: configured.shown.clone(),
             debug: debug.clone(),
             secrets,
         };
@@ -151,26 +170,40 @@ impl Watched {
         };
         tokio::select! {
             _ = async { tokio::join!(server, last_answers) } => {}
-            () = listen(signals, trigger, &configured.handle, &log) => {}
-            () = watch_deadline(stop, &plan, &log) => {}
-            () = heartbeat.watch(stall, health.clone()) => {}
-            () = watch::watch(health, metrics) => {}
+            () = listen(signals, trigger, &configured, &supervisor, &log, &last_words) => {}
+            () = watch_deadline(stop, &plan, &log, &last_words) => {}
+            () = progress.watch() => {}
+            () = watch::watch(health.clone(), told) => {}
+            () = supervisor.clone().watch(health) => {}
             () = debug.watch() => {}
         }
     }
 }
 
 /// The first signal asks, the second one ends; `SIGHUP` has the configuration looked at. Never returns.
-async fn listen(mut signals: Signals, trigger: Trigger, configuration: &WatchHandle, log: &Log) {
+async fn listen(
+    mut signals: Signals,
+    trigger: Trigger,
+    configuration: &Configured,
+    supervisor: &Supervisor,
+    log: &Log,
+    last_words: &LastWords,
+) {
     let mut asked = false;
     while let Some(signal) = signals.recv().await {
         if !signal.asks_to_stop() {
             tracing::info!(%signal, "looking at the configuration");
-            configuration.touch();
+            supervisor.reloading();
+            if configuration.follows {
+                configuration.handle.touch();
+            } else {
+                supervisor.reloaded();
+            }
             continue;
         }
         if std::mem::replace(&mut asked, true) {
             tracing::error!(%signal, "second signal, ending at once");
+            last_words.write(&format!("exit {}: second signal, {signal}", Exit::Forced as i32));
             globals::end_now(Exit::Forced, log);
         }
         trigger.fire(Cause::Signal(signal));
@@ -179,11 +212,13 @@ async fn listen(mut signals: Signals, trigger: Trigger, configuration: &WatchHan
 }
 
 /// The whole process has one deadline, which holds whatever user code does. Never returns.
-async fn watch_deadline(stop: Stop, plan: &Plan, log: &Log) {
+async fn watch_deadline(stop: Stop, plan: &Plan, log: &Log, last_words: &LastWords) {
     stop.stopped().await;
     let total = Instant::now() + plan.grace();
     sleep_until(total).await;
     tracing::error!(grace = ?plan.grace(), "the grace period is over, ending at once");
+    let code = Exit::Incomplete as i32;
+    last_words.write(&format!("exit {code}: the grace period of {:?} is over", plan.grace()));
     globals::end_now(Exit::Incomplete, log);
 }
 
@@ -195,7 +230,7 @@ pub(crate) struct Exposition {
 
 #[derive(Clone)]
 struct AdminService {
-    probes: Probes,
+    vitals: Vitals,
     exposition: Arc<Exposition>,
     guard: Arc<Guard>,
     shown: Live<Snapshot>,
@@ -204,11 +239,8 @@ struct AdminService {
 }
 
 impl AdminService {
-    fn answer(&mut self, request: &Request<Body>) -> Response<Full<Bytes>> {
+    fn answer(&self, request: &Request<Body>) -> Response<Full<Bytes>> {
         let path = request.uri().path();
-        if self.probes.matches(path) {
-            return self.probes.answer(request);
-        }
         if path == DEBUG_TRACE {
             return match *request.method() {
                 Method::POST => self.debug_trace(request),
@@ -301,16 +333,21 @@ fn content(kind: &'static str, body: Vec<u8>) -> Response<Full<Bytes>> {
 }
 
 impl tower::Service<Request<Body>> for AdminService {
-    type Response = Response<Full<Bytes>>;
+    type Response = Response<Own>;
     type Error = Infallible;
-    type Future = Ready<Result<Self::Response, Infallible>>;
+    type Future = Map<vitals::Answer, fn(Response<Own>) -> Result<Response<Own>, Infallible>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        ready(Ok(self.answer(&request)))
+        let answer = if self.vitals.matches(request.uri().path()) {
+            self.vitals.answer(request)
+        } else {
+            vitals::at_once(self.answer(&request))
+        };
+        answer.map(Ok)
     }
 }
 

@@ -4,14 +4,16 @@ use std::future::Future;
 use std::pin::Pin;
 
 use http::{Request, Response};
-use prodkit_health::Probes;
 use prodkit_http::{Body, Observe, Service};
 use prodkit_shutdown::Stop;
 use prodkit_tasks::{Backoff, TaskGroup, TaskResult};
 use prodkit_trace::{Companion, FutureExt as _, TraceContext};
 
+use tokio::sync::oneshot;
+
 use crate::BoxError;
 use crate::front::Front;
+use crate::vitals::Vitals;
 
 /// What the process does: its HTTP service, its tasks, its checks and what it closes at the end.
 ///
@@ -39,10 +41,12 @@ pub struct App {
     pub(crate) mounts: Vec<Mount>,
     pub(crate) steps: TaskGroup,
     pub(crate) checks: Vec<Check>,
+    pub(crate) groups: Vec<Group>,
+    pub(crate) jobs: Vec<Job>,
 }
 
 /// Puts the observability layer around the user's service, and the probes in front of both, once all are there.
-pub(crate) type Mount = Box<dyn FnOnce(Option<Probes>, Observe, BodyLimit) -> Service + Send>;
+pub(crate) type Mount = Box<dyn FnOnce(Option<Vitals>, Observe, BodyLimit) -> Service + Send>;
 
 /// How large a request's body may be, for routers that have an opinion of their own.
 pub(crate) type BodyLimit = u64;
@@ -53,6 +57,18 @@ pub(crate) struct Check {
     pub(crate) name: &'static str,
     pub(crate) kind: prodkit_health::Check,
     pub(crate) run: Box<dyn Fn() -> CheckFuture + Send + Sync>,
+}
+
+/// What the process is there for, and how it is told that it is done.
+pub(crate) struct Job {
+    pub(crate) name: &'static str,
+    pub(crate) done: oneshot::Receiver<()>,
+}
+
+/// Checks that are asked for together.
+pub(crate) struct Group {
+    pub(crate) name: &'static str,
+    pub(crate) checks: Vec<&'static str>,
 }
 
 impl App {
@@ -73,8 +89,8 @@ impl App {
         S::Error: Into<BoxError>,
         B: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
     {
-        self.mounts.push(Box::new(|probes, observe, _| {
-            Service::new(Front::new(probes, tower::Layer::layer(&observe, service)))
+        self.mounts.push(Box::new(|vitals, observe, _| {
+            Service::new(Front::new(vitals, tower::Layer::layer(&observe, service)))
         }));
         self
     }
@@ -87,7 +103,7 @@ impl App {
         }
         /// What axum's extractors take, unless told otherwise.
         const OF_EXTRACTORS: BodyLimit = 2 << 20;
-        self.mounts.push(Box::new(|probes, observe, body_limit| {
+        self.mounts.push(Box::new(|vitals, observe, body_limit| {
             // The body keeps to `server.max_body_size` by itself. What a route's own layer says still holds: it is further in.
             let router = if body_limit > OF_EXTRACTORS {
                 router.layer(axum::extract::DefaultBodyLimit::disable())
@@ -96,7 +112,7 @@ impl App {
             };
             // A layer outside a Router never sees MatchedPath, so this one goes in, around each route and the fallback.
             // With its state a Router keeps its handlers; without, it builds each anew for every request.
-            Service::new(Front::new(probes, router.layer(observe.per_route(matched_path)).with_state(())))
+            Service::new(Front::new(vitals, router.layer(observe.per_route(matched_path)).with_state(())))
         }));
         self
     }
@@ -127,6 +143,38 @@ impl App {
         self
     }
 
+    /// Runs `job` once; when it is done the process stops in order, as after a signal, and exits: 0 when it ended well, 1
+    /// after an error or a panic. For a migration, a cron job, a batch; with probes, metrics, logs and a flush like any service.
+    ///
+    /// A signal tells it to stop; it has the grace period to end. A second job is an error at start.
+    ///
+    /// ```
+    /// # use prodkit::{App, BoxError, Context};
+    /// async fn app(_: Context) -> Result<App, BoxError> {
+    ///     Ok(App::new().job("migrate", async |_stop| {
+    ///         // one step after the other
+    ///         Ok::<(), BoxError>(())
+    ///     }))
+    /// }
+    /// ```
+    pub fn job<F, Fut>(mut self, name: &'static str, job: F) -> Self
+    where
+        F: FnOnce(Stop) -> Fut + Send + 'static,
+        Fut: Future<Output: TaskResult> + Send + 'static,
+    {
+        let (tell, done) = oneshot::channel();
+        self.jobs.push(Job { name, done });
+        self.steps = self.steps.task(name, async move |stop| {
+            let result = job(stop).await.into_result();
+            if result.is_ok() {
+                // Nobody listens any more when the process stops already.
+                let _ = tell.send(());
+            }
+            result
+        });
+        self
+    }
+
     /// Makes readiness depend on `check`, which runs in the background and never on a probe's request.
     ///
     /// See [`check_with`](Self::check_with) for dependencies that should only degrade.
@@ -152,6 +200,19 @@ impl App {
             Box::pin(async { running.await.map_err(Into::into) })
         };
         self.checks.push(Check { name, kind, run: Box::new(run) });
+        self
+    }
+
+    /// Names some checks together: `/health/group/<name>` on the admin port says whether they alone let the service be ready.
+    ///
+    /// For a part of a service that is deployed or routed by itself; give the group the full name of a gRPC service and it is
+    /// the health of that. Settings may add more (`health.groups`). A check that does not exist is an error at start.
+    pub fn health_group(
+        mut self,
+        name: &'static str,
+        checks: impl IntoIterator<Item = &'static str>,
+    ) -> Self {
+        self.groups.push(Group { name, checks: checks.into_iter().collect() });
         self
     }
 

@@ -10,11 +10,39 @@ use prodkit_tasks::TaskGroup;
 use prodkit_trace::SpanId;
 use tokio::time::{sleep_until, timeout};
 
-use crate::app::{Check, CheckFuture};
+use crate::app::{Check, CheckFuture, Group};
 use crate::error::{StartError, chain};
+use crate::settings;
+
+/// Adds checks and groups, and holds the names in the settings against them.
+pub(crate) fn add_all(
+    mut tasks: TaskGroup,
+    checks: Vec<Check>,
+    groups: Vec<Group>,
+    settings: &settings::Health,
+    health: &Health,
+) -> Result<TaskGroup, StartError> {
+    for check in checks {
+        tasks = add(tasks, check, health)?;
+    }
+    for Group { name, checks } in groups {
+        let added = health.group(name, checks, Instant::now());
+        added.map_err(|error| StartError::setup("the groups of checks")(error.into()))?;
+    }
+    for (name, checks) in &settings.groups {
+        let added = health.group(name.as_str(), checks.iter().map(String::as_str), Instant::now());
+        added.map_err(|error| StartError::setting(format!("health.groups.{name}"), error))?;
+    }
+    if let Some(unknown) = health.unknown_settings().first() {
+        let names: Vec<_> = health.check_names().iter().map(ToString::to_string).collect();
+        let error = format!("no check is called {unknown:?}; there are: {}", names.join(", "));
+        return Err(StartError::setting(format!("health.checks.{unknown}"), error));
+    }
+    Ok(tasks)
+}
 
 /// Adds a check to the health state, and the task that runs it to `group`.
-pub(crate) fn add(group: TaskGroup, check: Check, health: &Health) -> Result<TaskGroup, StartError> {
+fn add(group: TaskGroup, check: Check, health: &Health) -> Result<TaskGroup, StartError> {
     let Check { name, kind, run } = check;
     let handle = health.check(name, kind, Instant::now());
     let handle = handle.map_err(|error| StartError::setup("the checks")(error.into()))?;

@@ -21,7 +21,7 @@ pub(crate) struct Cli {
 const EXIT_CODES: &str = "\
 Exit codes:
    0  stopped in order
-   1  the app failed, or a port could not be bound
+   1  the app or its job failed, or a port could not be bound
    2  ended at once by a second signal
    3  the grace period ran out
    4  a critical task failed

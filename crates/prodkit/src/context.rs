@@ -2,10 +2,13 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use prodkit_health::{Health, Importance, InitHold, Reporter};
 use prodkit_shutdown::{Cause, Stop, Trigger};
 use prodkit_tasks::Backoff;
+
+use crate::heartbeat::{Heartbeat, Heartbeats};
 use tokio::time::Instant;
 
 use crate::BoxError;
@@ -32,6 +35,7 @@ pub(crate) struct Process {
     pub(crate) health: Health,
     pub(crate) trigger: Trigger,
     pub(crate) stop: Stop,
+    pub(crate) heartbeats: Heartbeats,
 }
 
 impl<C> Context<C> {
@@ -72,7 +76,19 @@ impl<C> Context<C> {
         Ok(self.process.health.reporter(name, importance, std::time::Instant::now())?)
     }
 
-    /// Waits, with growing pauses, until `check` succeeds; the startup probe names what is waited for.
+    /// A sign of life for a task the service cannot do without: when it has beaten once and then stays silent for longer than
+    /// `within`, liveness fails, with the name, until it beats again or is dropped. Move it into the task, and beat on every
+    /// turn of its loop, whether or not that turn's work succeeded: a dependency that is down is no reason for a restart.
+    ///
+    /// # Errors
+    ///
+    /// When another task has this name, when `within` is less than 100 ms, and when there are 256 of them.
+    pub fn heartbeat(&self, name: &'static str, within: Duration) -> Result<Heartbeat, BoxError> {
+        Ok(self.process.heartbeats.add(name, within)?)
+    }
+
+    /// Waits, with growing pauses, until `check` succeeds; the startup probe names what is waited for, and on the
+    /// admin port why.
     ///
     /// Cancel safe. A signal ends the wait with the whole start.
     pub async fn wait_for<F, Fut, E>(&self, name: &'static str, mut check: F)
@@ -81,14 +97,15 @@ impl<C> Context<C> {
         Fut: Future<Output = Result<(), E>>,
         E: Into<BoxError>,
     {
-        let _hold = self.hold(name);
+        let hold = self.hold(name);
         let mut backoff = Backoff::default();
         loop {
             let asked = Instant::now();
             let Err(error) = check().await else { return };
             let error: BoxError = error.into();
-            let pause = backoff.next(asked.elapsed());
-            tracing::info!(dependency = name, error = chain(&*error), ?pause, "waiting for a dependency");
+            let (error, pause) = (chain(&*error), backoff.next(asked.elapsed()));
+            hold.because(error.as_str());
+            tracing::info!(dependency = name, error, ?pause, "waiting for a dependency");
             tokio::time::sleep(pause).await;
         }
     }

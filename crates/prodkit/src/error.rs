@@ -1,5 +1,6 @@
 //! Why the process cannot start, and errors as text.
 
+use std::borrow::Cow;
 use std::error::Error;
 
 use crate::BoxError;
@@ -20,7 +21,7 @@ pub(crate) enum StartError {
     #[error("failed to get secrets")]
     Secrets(#[source] SecretErrors),
     #[error("failed to use the setting {key}")]
-    Setting { key: &'static str, source: BoxError },
+    Setting { key: Cow<'static, str>, source: BoxError },
 }
 
 impl StartError {
@@ -28,8 +29,8 @@ impl StartError {
         move |source| Self::Setup { what, source }
     }
 
-    pub(crate) fn setting(key: &'static str, source: impl Into<BoxError>) -> Self {
-        Self::Setting { key, source: source.into() }
+    pub(crate) fn setting(key: impl Into<Cow<'static, str>>, source: impl Into<BoxError>) -> Self {
+        Self::Setting { key: key.into(), source: source.into() }
     }
 
     pub(crate) const fn exit(&self) -> Exit {

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 pub(crate) enum Exit {
     /// Everything stopped in order; a signal during start-up too.
     Clean = 0,
-    /// `app` returned an error, or a port could not be bound.
+    /// `app` or the job returned an error, or a port could not be bound.
     App = 1,
     /// A second signal ended it at once.
     Forced = 2,

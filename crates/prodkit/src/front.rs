@@ -1,31 +1,30 @@
 //! The main port: the probes' mirror in front of the app, outside of every limit, timeout and log line.
 
-use std::future::{Ready, ready};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_util::future::{Either, FutureExt as _, Map};
 use http::{Request, Response};
-use http_body_util::Full;
-use prodkit_health::Probes;
 use prodkit_http::Body;
 use tower::Service;
+
+use crate::vitals::{self, Own, Vitals};
 
 /// Answers the probes itself and hands everything else to the app.
 #[derive(Clone)]
 pub(crate) struct Front<S> {
-    probes: Option<Probes>,
+    vitals: Option<Vitals>,
     service: S,
 }
 
 impl<S> Front<S> {
-    /// Without probes it only hands on.
-    pub(crate) const fn new(probes: Option<Probes>, service: S) -> Self {
-        Self { probes, service }
+    /// Without vitals it only hands on.
+    pub(crate) const fn new(vitals: Option<Vitals>, service: S) -> Self {
+        Self { vitals, service }
     }
 }
 
-type Answer<B> = Response<http_body_util::Either<Full<Bytes>, B>>;
+type Answer<B> = Response<http_body_util::Either<Own, B>>;
 
 impl<S, B> Service<Request<Body>> for Front<S>
 where
@@ -36,7 +35,7 @@ where
     type Error = S::Error;
     // The probe's half holds no error, so that the app's error need not be `Send`.
     type Future = Either<
-        Map<Ready<Self::Response>, fn(Self::Response) -> Result<Self::Response, S::Error>>,
+        Map<vitals::Answer, fn(Response<Own>) -> Result<Self::Response, S::Error>>,
         Map<S::Future, fn(Result<Response<B>, S::Error>) -> Result<Self::Response, S::Error>>,
     >;
 
@@ -47,11 +46,12 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        if let Some(probes) = &self.probes
-            && probes.matches(request.uri().path())
+        if let Some(vitals) = &self.vitals
+            && vitals.matches(request.uri().path())
         {
-            let answer = probes.answer(&request).map(http_body_util::Either::Left);
-            return Either::Left(ready(answer).map(Ok));
+            return Either::Left(
+                vitals.answer(request).map(|answer| Ok(answer.map(http_body_util::Either::Left))),
+            );
         }
         Either::Right(self.service.call(request).map(|answer| answer.map(handed_on)))
     }
@@ -65,6 +65,7 @@ fn handed_on<B>(response: Response<B>) -> Answer<B> {
 mod tests {
     use super::*;
     use http_body::Body as _;
+    use http_body_util::Full;
     use prodkit_http::Observe;
     use std::convert::Infallible;
     use std::sync::Arc;

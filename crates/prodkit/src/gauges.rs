@@ -1,8 +1,9 @@
 //! What the process, its limits and its runtime look like at the moment of a scrape.
 
 use std::sync::OnceLock;
-use std::time::UNIX_EPOCH;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use prodkit_health::Health;
 use prodkit_log::Log;
 use prodkit_metrics::{Counter, Gauge, Recorder, TimeCounter};
 use prodkit_process::{Limits, Usage};
@@ -13,12 +14,20 @@ use crate::telemetry::Telemetry;
 const CPU: &str = "process_cpu_seconds_total";
 const LOG_LINES: &str = "prodkit_log_lines_total";
 
+/// By check.
+const CHECKS: [(&str, &str); 3] = [
+    ("prodkit_check_streak", "How many results of a check in a row were equal."),
+    ("prodkit_check_p99_seconds", "What 99 of 100 of the last runs of a check kept to; 0 before the first."),
+    ("prodkit_check_last_transition_timestamp_seconds", "When a check changed last; 0 if it never did."),
+];
+
 /// Gauges that are set when somebody looks.
 ///
 /// Names are those of the Prometheus client libraries (`process_*`).
 #[derive(Debug)]
 pub(crate) struct Gauges {
     recorder: Recorder,
+    health: Health,
     resident: Gauge,
     virtual_memory: Gauge,
     open_fds: Gauge,
@@ -43,7 +52,7 @@ struct Exported {
 }
 
 impl Gauges {
-    pub(crate) fn new(telemetry: &Telemetry, limits: Limits) -> Self {
+    pub(crate) fn new(telemetry: &Telemetry, limits: Limits, health: Health) -> Self {
         let recorder = &telemetry.metrics;
         let described = |name: &'static str, help: &str| {
             recorder.describe(name, None, help);
@@ -63,6 +72,7 @@ impl Gauges {
             #[cfg(feature = "otlp")]
             otlp: telemetry.otlp.clone().map(|otlp| Exported::new(recorder, otlp)),
             recorder: recorder.clone(),
+            health,
         };
         if let Some(cpu) = limits.cpu {
             described("process_cpu_limit", "CPU time the control group may use per time, in cores.").set(cpu);
@@ -75,6 +85,9 @@ impl Gauges {
             let started = usage.started.duration_since(UNIX_EPOCH).unwrap_or_default();
             described("process_start_time_seconds", "Start time since 1970 in seconds.")
                 .set(started.as_secs_f64());
+        }
+        for (name, help) in CHECKS {
+            recorder.describe(name, None, help);
         }
         recorder.describe(LOG_LINES, None, "Log lines by what became of them.");
         recorder.describe(CPU, None, "User and system CPU time spent, in seconds.");
@@ -111,9 +124,26 @@ impl Gauges {
         if let Some(exported) = &self.otlp {
             exported.refresh();
         }
+        self.refresh_checks();
         if let Some((runtime, alive, workers)) = self.runtime.get() {
             alive.set(runtime.metrics().num_alive_tasks() as f64);
             workers.set(runtime.metrics().num_workers() as f64);
+        }
+    }
+}
+
+impl Gauges {
+    /// What each check remembers. Whether it is good is told at the moment when it changes.
+    fn refresh_checks(&self) {
+        let now = SystemTime::now();
+        for check in self.health.readiness(Instant::now()).checks {
+            let [streak, p99, changed] =
+                CHECKS.map(|(name, _)| self.recorder.gauge(name, &[("check", &check.name)]));
+            streak.set(f64::from(check.streak));
+            p99.set(check.p99.unwrap_or_default().as_secs_f64());
+            let since = check.since.and_then(|since| now.checked_sub(since));
+            let since = since.and_then(|moment| moment.duration_since(UNIX_EPOCH).ok());
+            changed.set(since.unwrap_or_default().as_secs_f64());
         }
     }
 }

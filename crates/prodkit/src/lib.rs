@@ -84,9 +84,13 @@
 //! | `health.stall` | 30s | liveness fails after so long without progress of the main runtime |
 //! | `health.period`, `.timeout` | 10s, 2s | of a check |
 //! | `health.unhealthy_after`, `.healthy_after` | 3, 1 | results in a row before a check turns |
+//! | `health.shared_is_critical` | false | whether a bad shared check makes the service not ready, instead of degraded |
+//! | `health.checks.<name>.importance`, `.period`, `.timeout`, `.unhealthy_after`, `.healthy_after` | as the code says | of one check; an unknown name is an error |
+//! | `health.groups.<name>` | none | checks to ask for together, at `/health/group/<name>` |
 //! | `shutdown.grace` | 25s | for all of the shutdown; with `TERMINATION_GRACE_PERIOD_SECONDS` that less 3s |
 //! | `shutdown.delay` | 5s in Kubernetes, else 0s | not ready, but still serving |
 //! | `shutdown.flush` | 2s | reserved for telemetry |
+//! | `shutdown.termination_message_path` | in Kubernetes `/dev/termination-log` | the report goes there too, where that file exists |
 //! | `log.level` | info | `info,hyper=warn` per target; `LOG_LEVEL`, `RUST_LOG`; moves |
 //! | `log.format` | auto | `json`, `console`, or by whether standard output is a terminal |
 //! | `log.max_line`, `log.buffer` | 16000, 8MiB | the longest line; what may wait to be written |
@@ -159,7 +163,12 @@
 //! | `/health/live`, `/livez` | the main runtime makes progress; never depends on a check, and stays good while draining |
 //! | `/health/ready`, `/readyz` | running, live, and every critical check is good |
 //!
-//! `?verbose` shows each check, on the admin port with its reason; `/health/ready/<check>` shows one.
+//! On the admin port `?verbose` shows each check with its reason, its last transition, its streak and what 99 of 100 runs
+//! took; `/health/ready/<check>` asks for one, `/health/group/<group>` for those named together by [`App::health_group`].
+//!
+//! Liveness is real progress: it fails when the main runtime gives no task a turn for `health.stall`, and when a task that
+//! beats ([`Context::heartbeat`]) falls silent; a line names which. Time in which the machine or the CPU quota let nobody run
+//! does not count.
 //!
 //! # Shutdown
 //!
@@ -172,7 +181,7 @@
 //! | code | |
 //! |---|---|
 //! | 0 | everything stopped in order; a signal while starting too |
-//! | 1 | `app` failed, or a port could not be bound |
+//! | 1 | `app` or the [job](App::job) failed, or a port could not be bound |
 //! | 2 | a second signal |
 //! | 3 | the grace period ran out: requests were cut, or tasks or hooks abandoned by name |
 //! | 4 | a critical task failed |
@@ -183,15 +192,23 @@
 //!
 //! On `/metrics`, and over OTLP: `http_requests_total{method,endpoint,status}`, `http_request_duration_seconds`,
 //! `active_connections`, `process_*` (with `process_cpu_limit` and `process_memory_limit_bytes`), `prodkit_build_info`,
-//! `prodkit_panics_total`, `prodkit_runtime_*`, `prodkit_config_*`, `prodkit_secret_*`, and everything the app records through the `metrics` crate.
+//! `prodkit_panics_total`, `prodkit_runtime_*`, `prodkit_config_*`, `prodkit_secret_*`, `prodkit_ready`,
+//! `prodkit_check_*{check}`, `prodkit_shutdown_*` while it stops, and everything the app records through the `metrics` crate.
 //!
 //! # Features
 //!
 //! - `axum`: [`App::axum`], which knows its routes.
 //! - `tls`: `server.tls.*`, by rustls with ring. `tls-aws-lc`: the same with aws-lc-rs; where both are on, it is used.
 //! - `otlp` (default): export over OTLP/HTTP. `otlp-grpc`: and over OTLP/gRPC.
+//! - `grpc-health`: `grpc.health.v1` with `Check` and `Watch` on both ports, beside the probes: for `""` and `readiness`,
+//!   `liveness`, `startup`, and each group of checks by its name. It stands in front of one that the app serves itself;
+//!   `server.probes: false` takes it off the main port.
 //! - `schema`: `Host::schema`, and the commands `config sample` and `config schema`. It turns on `serde_json`'s
 //!   `preserve_order`, so that keys stand where they are declared.
+//!
+//! - `systemd`: for `Type=notify` and `Type=notify-reload`, through `NOTIFY_SOCKET`: `READY=1` when the start is over,
+//!   `RELOADING=1` for `SIGHUP`, `STOPPING=1` with the grace as `EXTEND_TIMEOUT_USEC`, and as long as liveness is good
+//!   `WATCHDOG=1` twice in each `WatchdogSec`. Tested with a datagram socket in the place of systemd.
 //!
 //! # When not to use it
 //!
@@ -214,9 +231,11 @@ mod front;
 mod gauges;
 mod globals;
 mod guard;
+mod heartbeat;
 mod host;
 mod identity;
 mod keeper;
+mod last_words;
 mod lifecycle;
 mod load;
 mod otlp;
@@ -232,12 +251,19 @@ mod settings;
 mod shown;
 mod soak;
 mod stall;
+#[cfg(all(feature = "systemd", target_os = "linux"))]
+mod systemd;
+#[cfg(not(all(feature = "systemd", target_os = "linux")))]
+#[path = "systemd/absent.rs"]
+mod systemd;
 mod telemetry;
+mod vitals;
 mod watch;
 
 pub use app::App;
 pub use build::Build;
 pub use context::{Context, NoConfig};
+pub use heartbeat::Heartbeat;
 pub use host::{Host, run};
 #[doc(inline)]
 pub use prodkit_live::Live;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use prodkit_config::Loaded;
-use prodkit_health::{Health, Probes};
+use prodkit_health::Health;
 use prodkit_http::{Drain, Drained, Listener};
 use prodkit_process::Limits;
 use prodkit_secrets::Secrets;
@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::admin::{Admin, Caught, Exposition, Watched};
-use crate::app::{App, Mount};
+use crate::app::{App, Job, Mount};
 use crate::certificates::Certificates;
 use crate::checks;
 use crate::cli::Sources;
@@ -29,17 +29,20 @@ use crate::error::{StartError, chain};
 use crate::exit::Exit;
 use crate::gauges::Gauges;
 use crate::globals;
+use crate::heartbeat::Heartbeats;
 use crate::identity::Identity;
 use crate::keeper::{self, Keeper, SecretErrors};
+use crate::last_words::LastWords;
 use crate::load;
 use crate::propagation;
 use crate::reload::{Answers, Reloading};
 use crate::report::Report;
 use crate::requests;
 use crate::settings::{self, Settings};
-use crate::stall::Heartbeat;
+use crate::stall::{Progress, Pulse};
 use crate::telemetry::Telemetry;
-use crate::watch;
+use crate::vitals::Vitals;
+use crate::watch::{self, Told};
 use crate::{BoxError, Host};
 
 /// How long infrastructure, which waits for nothing, may take to stop.
@@ -60,7 +63,11 @@ where
     };
     let load::Watched { loaded, reload, secrets } = match load::watched::<C>(sources, environment) {
         Ok(loaded) => loaded,
-        Err(errors) => return host.refuse(&errors),
+        Err(errors) => {
+            // Where the words go is not known from settings that could not be read.
+            LastWords::new(None, environment).write(&format!("exit {}: {errors}", Exit::Config as i32));
+            return host.refuse(&errors);
+        }
     };
     let Loaded { settings, config, warnings, .. } = loaded;
     let reloading = Reloading::new(reload, &settings);
@@ -85,6 +92,11 @@ where
         })
         .unwrap_or_else(|error| {
             tracing::error!(error = chain(&error), "failed to start");
+            telemetry.last_words.write(&format!(
+                "exit {}: failed to start: {}",
+                error.exit() as i32,
+                chain(&error)
+            ));
             error.exit()
         });
     telemetry.close();
@@ -109,15 +121,6 @@ where
     let limits = Limits::read();
     let workers = settings.runtime.workers.unwrap_or_else(|| limits.workers());
     let plan = plan(settings, environment);
-    tracing::info!(
-        service = identity.name,
-        version = identity.version,
-        workers,
-        cpu_limit = limits.cpu,
-        memory_limit_bytes = limits.memory,
-        grace = ?plan.grace(),
-        "starting"
-    );
     for warning in plan.warnings() {
         tracing::warn!("{warning}");
     }
@@ -125,15 +128,21 @@ where
     // The deadline, probes and metrics come before anything that may be slow.
     let (trigger, stop) = channel();
     let health = Health::new(health_settings(settings, identity), std::time::Instant::now());
-    let heartbeat = Heartbeat::default();
-    let gauges = Arc::new(Gauges::new(telemetry, limits));
+    let (pulse, heartbeats) = (Pulse::default(), Heartbeats::default());
+    let gauges = Arc::new(Gauges::new(telemetry, limits, health.clone()));
     let admin = Admin::start(
         caught,
         &settings.admin,
         Watched {
             health: health.clone(),
-            heartbeat: heartbeat.clone(),
-            stall: settings.health.stall,
+            progress: Progress {
+                pulse: pulse.clone(),
+                stall: settings.health.stall,
+                heartbeats: heartbeats.clone(),
+                health: health.clone(),
+            },
+            last_words: telemetry.last_words.clone(),
+            supervisor: telemetry.supervisor.clone(),
             trigger: trigger.clone(),
             plan: plan.clone(),
             log: telemetry.log.clone(),
@@ -144,6 +153,17 @@ where
         },
     )?;
 
+    tracing::info!(
+        service = identity.name,
+        version = identity.version,
+        workers,
+        cpu_limit = limits.cpu,
+        memory_limit_bytes = limits.memory,
+        grace = ?plan.grace(),
+        admin = %admin.address,
+        "starting"
+    );
+
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(workers.get())
         .thread_name("prodkit-worker")
@@ -153,12 +173,22 @@ where
     gauges.watch(runtime.handle().clone());
 
     let started_by = propagation::of_the_process(telemetry.propagators, environment);
-    let story =
-        Story { settings, telemetry, plan, health, heartbeat, admin: &admin, trigger, stop, started_by };
+    let story = Story {
+        settings,
+        telemetry,
+        plan,
+        health,
+        pulse,
+        heartbeats,
+        admin: &admin,
+        trigger,
+        stop,
+        started_by,
+    };
     let (exit, report) = runtime.block_on(story.tell(configuration, app));
     // What user code still blocks is left behind, not waited for.
     runtime.shutdown_background();
-    report.write(exit, telemetry, environment);
+    report.write(exit, telemetry);
     admin.close();
     Ok(exit)
 }
@@ -186,7 +216,8 @@ struct Story<'a> {
     telemetry: &'a Telemetry,
     plan: Plan,
     health: Health,
-    heartbeat: Heartbeat,
+    pulse: Pulse,
+    heartbeats: Heartbeats,
     admin: &'a Admin,
     trigger: Trigger,
     stop: Stop,
@@ -196,6 +227,7 @@ struct Story<'a> {
 /// The parts that run, from ready until stopped.
 struct Service {
     server: Option<Server>,
+    job: Option<Job>,
     steps: Running,
     infrastructure: Running,
     secrets: Secrets,
@@ -220,14 +252,14 @@ impl Story<'_> {
         let started = self.start(configuration, app).await;
         if let Ok(Some(mut service)) = started {
             self.serve(&mut service).await;
-            return self.end(Some(service), Exit::Clean).await;
+            return self.end(Some(service), None).await;
         }
-        let exit = started.err().map_or(Exit::Clean, |error| {
-            tracing::error!(error = chain(&error), "failed to start");
+        let failure = started.err();
+        if let Some(error) = &failure {
+            tracing::error!(error = chain(error), "failed to start");
             self.trigger.fire(Cause::requested("a failed start"));
-            error.exit()
-        });
-        self.end(None, exit).await
+        }
+        self.end(None, failure).await
     }
 
     /// `app` decides what to run; everything is bound before anything starts. `None` after a signal.
@@ -243,8 +275,12 @@ impl Story<'_> {
         E: Into<BoxError>,
     {
         let starting = self.health.hold("app", std::time::Instant::now());
-        let process =
-            Process { health: self.health.clone(), trigger: self.trigger.clone(), stop: self.stop.clone() };
+        let process = Process {
+            health: self.health.clone(),
+            trigger: self.trigger.clone(),
+            stop: self.stop.clone(),
+            heartbeats: self.heartbeats.clone(),
+        };
         let Configuration { config, reloading, secured, secrets } = configuration;
         match self.stop.run_until_stopped(self.find(&secrets)).await {
             None => return Ok(None),
@@ -262,7 +298,14 @@ impl Story<'_> {
         };
         drop(config);
 
-        let App { mounts, steps, checks } = app;
+        let App { mounts, steps, checks, groups, mut jobs } = app;
+        let job = jobs.pop();
+        if let (Some(Job { name, .. }), Some(other)) = (&job, jobs.first()) {
+            let (one, other) = (other.name, name);
+            return Err(StartError::Misuse(format!(
+                "the app has two jobs, {one} and {other}: call App::job once"
+            )));
+        }
         let listener = match mounts.len() {
             0 => None,
             1 => Some(self.bind(&secured).await?),
@@ -275,8 +318,8 @@ impl Story<'_> {
         let address = listener.as_ref().map(ToString::to_string);
 
         let mut infrastructure = TaskGroup::new().task("heartbeat", {
-            let (heartbeat, stall) = (self.heartbeat.clone(), self.settings.health.stall);
-            move |stop| heartbeat.beat(stall, stop)
+            let (pulse, stall) = (self.pulse.clone(), self.settings.health.stall);
+            move |stop| pulse.beat(stall, stop)
         });
         let answers = reloading.answers();
         infrastructure =
@@ -287,9 +330,8 @@ impl Story<'_> {
         if let Some(task) = secured.certificates.task(&self.health, &self.telemetry.metrics)? {
             infrastructure = infrastructure.task("certificates", task);
         }
-        for check in checks {
-            infrastructure = checks::add(infrastructure, check, &self.health)?;
-        }
+        infrastructure =
+            checks::add_all(infrastructure, checks, groups, &self.settings.health, &self.health)?;
         let mut server = None;
         if let Some((listener, mount)) = listener.zip(mounts.into_iter().next()) {
             let (handle, driver) = self.server(listener, mount, answers);
@@ -298,6 +340,7 @@ impl Story<'_> {
         }
         let service = Service {
             server,
+            job,
             infrastructure: begin(infrastructure)?,
             steps: begin(steps)?,
             secrets: secrets.secrets(),
@@ -313,6 +356,14 @@ impl Story<'_> {
         match self.started_by.context {
             Some(context) => work.in_trace(context).with_companion(self.started_by.companion.clone()).await,
             None => work.await,
+        }
+    }
+
+    fn told(&self) -> Told {
+        Told {
+            metrics: self.telemetry.metrics.clone(),
+            supervisor: self.telemetry.supervisor.clone(),
+            grace: self.plan.grace(),
         }
     }
 
@@ -344,10 +395,9 @@ impl Story<'_> {
         answers: Option<Arc<Answers>>,
     ) -> (Server, impl Future<Output = ()> + Send + use<>) {
         let ((polite, politely), (close, closed), (abort, aborted)) = (channel(), channel(), channel());
-        let probes =
-            self.settings.server.probes.then(|| Probes::public(self.health.clone(), std::time::Instant::now));
+        let vitals = self.settings.server.probes.then(|| Vitals::public(self.health.clone()).until(&closed));
         let observe = requests::observe(self.settings, self.telemetry, answers);
-        let service = mount(probes, observe, self.settings.server.max_body_size.count());
+        let service = mount(vitals, observe, self.settings.server.max_body_size.count());
         let drain = Drain::new(politely, closed, aborted).window(self.plan.delay());
         let serving = prodkit_http::serve(listener, service, requests::limits(&self.settings.server), drain)
             .recorder(&self.telemetry.metrics);
@@ -364,23 +414,25 @@ impl Story<'_> {
         tokio::select! {
             biased;
             () = self.stop.stopped() => {}
+            name = done(&mut service.job) => drop(self.trigger.fire(Cause::requested(format!("the end of {name}")))),
             (task, _) = service.steps.failed() => drop(self.trigger.fire(Cause::task_failed(task))),
             (task, _) = service.infrastructure.failed() => drop(self.trigger.fire(Cause::task_failed(task))),
         }
     }
 
-    /// In the order that loses nothing, each step inside its budget. `exit` is what it was before the end began.
-    async fn end(self, service: Option<Service>, exit: Exit) -> (Exit, Report) {
+    /// In the order that loses nothing, each step inside its budget. `failure` is why the end began before the start was over.
+    async fn end(self, service: Option<Service>, failure: Option<StartError>) -> (Exit, Report) {
         let begun = Instant::now();
         let cause = self.stop.cause().cloned().unwrap_or_else(|| Cause::requested("nobody"));
         let serving = service.as_ref().is_some_and(|service| service.server.is_some());
+        let job = service.as_ref().and_then(|service| service.job.as_ref()).map(|job| job.name);
         let deadlines = self.plan.begin(begun, &cause, serving);
-        let mut report = Report::begin(cause.clone(), begun);
+        let mut report = Report::begin(cause.clone(), begun, job);
         tracing::info!(%cause, delay = ?deadlines.delay() - begun, "stopping");
 
         // Not ready, but served as before: balancers take their time to find out.
         self.health.draining(std::time::Instant::now());
-        if let Some(Service { server, steps, infrastructure, secrets }) = service {
+        if let Some(Service { server, steps, infrastructure, secrets, job: _ }) = service {
             if let Some(server) = server {
                 server.polite.fire(cause.clone());
                 report.delay(sleep_until(deadlines.delay())).await;
@@ -393,9 +445,11 @@ impl Story<'_> {
             keeper::close(&secrets, deadlines.tasks(Instant::now())).await;
         }
         self.health.stopped(std::time::Instant::now());
-        watch::tell_all(&self.health, &self.telemetry.metrics);
+        watch::tell_all(&self.health, &self.told());
+        report.record(&self.telemetry.metrics);
         report.flush(self.telemetry, deadlines.flush(Instant::now())).await;
-        let exit = if exit == Exit::Clean { report.exit() } else { exit };
+        let exit = failure.as_ref().map_or_else(|| report.exit(), StartError::exit);
+        report.failure = failure.map(|error| chain(&error));
         (exit, report)
     }
 }
@@ -434,17 +488,22 @@ fn secured(settings: &Settings) -> Result<Secured, StartError> {
     Certificates::check(&settings.server.tls.files()).map(|()| Secured::default())
 }
 
+/// Waits for the job, if there is one, to end well; what ends badly is told as a task that failed.
+async fn done(job: &mut Option<Job>) -> &'static str {
+    if let Some(Job { name, done }) = job
+        && done.await.is_ok()
+    {
+        return name;
+    }
+    std::future::pending().await
+}
+
 fn begin(group: TaskGroup) -> Result<Running, StartError> {
     group.start().map_err(|error| StartError::setup("the tasks")(error.into()))
 }
 
 fn health_settings(settings: &Settings, identity: &Identity) -> prodkit_health::Settings {
-    let settings::Health { stall: _, period, timeout, unhealthy_after, healthy_after } = settings.health;
-    let mut health = prodkit_health::Settings::default();
-    health.timing.period = period;
-    health.timing.timeout = timeout;
-    health.timing.unhealthy_after = unhealthy_after;
-    health.timing.healthy_after = healthy_after;
+    let mut health = settings.health.rules();
     health.service = Some(identity.name.clone());
     health.version.clone_from(&identity.version);
     health

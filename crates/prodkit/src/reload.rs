@@ -18,6 +18,7 @@ use tokio::time::sleep;
 use crate::error::StartError;
 use crate::settings::{LogLevel, SamplingRatio, Settings};
 use crate::soak::{Sample, Soak};
+use crate::systemd::Supervisor;
 use crate::telemetry::Telemetry;
 
 /// The check that says how the last look went.
@@ -39,6 +40,8 @@ pub(crate) struct Reloading<C> {
 pub(crate) struct Configured {
     pub(crate) shown: Live<Snapshot>,
     pub(crate) handle: WatchHandle,
+    /// Whether a look is taken when one is asked for.
+    pub(crate) follows: bool,
 }
 
 /// Answers so far, counted where somebody compares them.
@@ -71,7 +74,7 @@ impl<C: DeserializeOwned> Reloading<C> {
     }
 
     pub(crate) fn configured(&self) -> Configured {
-        Configured { shown: self.shown.live(), handle: self.reload.handle() }
+        Configured { shown: self.shown.live(), handle: self.reload.handle(), follows: self.enabled }
     }
 
     /// Where answers are to be counted, if they are.
@@ -90,7 +93,9 @@ impl<C: DeserializeOwned> Reloading<C> {
         C: Send + 'static,
     {
         let teller = Teller::new(secrets, health, &telemetry.metrics)?;
-        let task = Task { own: self, health: health.clone(), teller, sinks: Sinks::new(telemetry) };
+        let supervisor = telemetry.supervisor.clone();
+        let task =
+            Task { own: self, health: health.clone(), teller, sinks: Sinks::new(telemetry), supervisor };
         Ok(move |stop: Stop| -> TaskFuture {
             Box::pin(async move {
                 // Nothing is lost with what was not taken.
@@ -107,6 +112,7 @@ struct Task<C> {
     health: Health,
     teller: Teller,
     sinks: Sinks,
+    supervisor: Supervisor,
 }
 
 impl<C: DeserializeOwned + Send> Task<C> {
@@ -141,6 +147,7 @@ impl<C: DeserializeOwned + Send> Task<C> {
             }
         }
         self.apply(|| self.teller.tell(outcome, &self.show()));
+        self.supervisor.reloaded();
     }
 
     /// Takes the last commit back if it made things worse.

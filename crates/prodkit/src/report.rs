@@ -1,19 +1,16 @@
-//! How the end went: one line, in Kubernetes the termination message too, and the exit code.
+//! How the end went: one line, metrics, the termination message, and the exit code.
 
 use std::future::Future;
 use std::time::Duration;
 
 use prodkit_http::Drained;
+use prodkit_metrics::Recorder;
 use prodkit_shutdown::Cause;
 use prodkit_tasks::{Ended, Exit as TaskExit};
 use tokio::time::Instant;
 
-use crate::environment::Environment;
 use crate::exit::Exit;
 use crate::telemetry::Telemetry;
-
-/// Where the kubelet looks for last words (`terminationMessagePath`), of which it keeps 4,096 bytes.
-const TERMINATION_MESSAGE: &str = "/dev/termination-log";
 
 /// What is told of a shutdown, as it goes on.
 #[derive(Debug)]
@@ -29,10 +26,14 @@ pub(crate) struct Report {
     requests_cut: usize,
     connections_cut: usize,
     telemetry: Option<String>,
+    /// Why it did not start.
+    pub(crate) failure: Option<String>,
+    /// What the process was there for, if it was one thing.
+    job: Option<&'static str>,
 }
 
 impl Report {
-    pub(crate) fn begin(cause: Cause, begun: Instant) -> Self {
+    pub(crate) fn begin(cause: Cause, begun: Instant, job: Option<&'static str>) -> Self {
         Self {
             cause,
             begun,
@@ -45,6 +46,8 @@ impl Report {
             requests_cut: 0,
             connections_cut: 0,
             telemetry: None,
+            failure: None,
+            job,
         }
     }
 
@@ -84,6 +87,8 @@ impl Report {
     pub(crate) fn exit(&self) -> Exit {
         if !self.abandoned.is_empty() || self.requests_cut > 0 {
             Exit::Incomplete
+        } else if self.job.is_some_and(|job| self.failed.contains(&job)) {
+            Exit::App
         } else if matches!(self.cause, Cause::TaskFailed { .. }) {
             Exit::Task
         } else {
@@ -91,8 +96,26 @@ impl Report {
         }
     }
 
-    /// One line in the log; in Kubernetes the same for `kubectl describe pod`, where the file can be written.
-    pub(crate) fn write(&self, exit: Exit, telemetry: &Telemetry, environment: &Environment) {
+    /// As metrics, in time for the last export of them; that itself can only be in the line.
+    pub(crate) fn record(&self, metrics: &Recorder) {
+        let Self { delay, drain, tasks, .. } = self;
+        metrics.describe("prodkit_shutdown_phase_seconds", None, "How long each phase of the shutdown took.");
+        metrics.describe("prodkit_shutdown_cut", None, "What the shutdown did not wait for, by what it was.");
+        for (phase, took) in [("delay", delay), ("drain", drain), ("tasks", tasks)] {
+            metrics.gauge("prodkit_shutdown_phase_seconds", &[("phase", phase)]).set(took.as_secs_f64());
+        }
+        let cut = [
+            ("requests", self.requests_cut),
+            ("connections", self.connections_cut),
+            ("tasks", self.abandoned.len()),
+        ];
+        for (what, count) in cut {
+            metrics.gauge("prodkit_shutdown_cut", &[("what", what)]).set(count as f64);
+        }
+    }
+
+    /// One line in the log, and in Kubernetes another for `kubectl describe pod`.
+    pub(crate) fn write(&self, exit: Exit, telemetry: &Telemetry) {
         let Self { cause, begun, delay, drain, tasks, flush, .. } = self;
         let took = begun.elapsed();
         let (abandoned, failed) = (self.abandoned.join(","), self.failed.join(","));
@@ -113,14 +136,35 @@ impl Report {
             lines_dropped,
             "stopped"
         );
-        if environment.in_kubernetes() && exit != Exit::Clean {
-            let message = format!(
-                "exit {}: {cause}; abandoned: [{abandoned}]; failed: [{failed}]; requests cut: {}",
-                exit as i32, self.requests_cut
-            );
-            // A read-only root file system without the mount, or no such file: the log line has it all.
-            let _ = std::fs::write(TERMINATION_MESSAGE, message);
+        telemetry.last_words.write(&self.words(exit, took));
+    }
+
+    /// `exit 3 (SIGTERM) after 25.0s: delay 5.0s, drain 18.0s, tasks 0.0s, flush 2.0s; abandoned: relay; requests cut: 1`.
+    fn words(&self, exit: Exit, took: Duration) -> String {
+        let Self { cause, delay, drain, tasks, flush, .. } = self;
+        if let Some(failure) = &self.failure {
+            return format!("exit {}: failed to start: {failure}", exit as i32);
         }
+        let mut words = format!(
+            "exit {} ({cause}) after {:.1}s: delay {:.1}s, drain {:.1}s, tasks {:.1}s, flush {:.1}s",
+            exit as i32,
+            took.as_secs_f64(),
+            delay.as_secs_f64(),
+            drain.as_secs_f64(),
+            tasks.as_secs_f64(),
+            flush.as_secs_f64(),
+        );
+        for (what, names) in [("abandoned", &self.abandoned), ("failed", &self.failed)] {
+            if !names.is_empty() {
+                words.push_str(&format!("; {what}: {}", names.join(", ")));
+            }
+        }
+        for (what, count) in [("requests", self.requests_cut), ("connections", self.connections_cut)] {
+            if count > 0 {
+                words.push_str(&format!("; {what} cut: {count}"));
+            }
+        }
+        words
     }
 }
 

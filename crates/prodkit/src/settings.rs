@@ -1,6 +1,7 @@
 //! The sections of the configuration that belong to prodkit. Every key has a default that boots, and takes effect.
 
 mod checked;
+mod health;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -15,6 +16,8 @@ use serde::Deserialize;
 
 use crate::certificates::Files;
 use crate::filter;
+
+pub(crate) use health::Health;
 
 /// The top-level names an app's own configuration may not take, unless it declares the section itself.
 pub(crate) const SECTIONS: &[&str] = &[
@@ -212,38 +215,6 @@ impl Default for Admin {
     }
 }
 
-/// When a check counts, and when the process counts as stuck.
-#[derive(Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
-#[serde(default)]
-pub(crate) struct Health {
-    /// Without progress of the main runtime for so long, liveness fails. At least 100ms. Default: 30s.
-    #[serde(deserialize_with = "checked::stall")]
-    pub(crate) stall: Duration,
-    /// From one run of a check to the next, give or take a tenth. Default: 10s.
-    #[serde(deserialize_with = "checked::limit")]
-    pub(crate) period: Duration,
-    /// How long one run of a check may take before it counts as failed. Default: 2s.
-    #[serde(deserialize_with = "checked::limit")]
-    pub(crate) timeout: Duration,
-    /// Failures in a row that turn a good check bad. Default: 3.
-    pub(crate) unhealthy_after: u32,
-    /// Successes in a row that turn a bad check good. Default: 1.
-    pub(crate) healthy_after: u32,
-}
-
-impl Default for Health {
-    fn default() -> Self {
-        Self {
-            stall: Duration::from_secs(30),
-            period: Duration::from_secs(10),
-            timeout: Duration::from_secs(2),
-            unhealthy_after: 3,
-            healthy_after: 1,
-        }
-    }
-}
-
 /// How long stopping may take. What is not set follows from where the process runs.
 #[derive(Debug, Default, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
@@ -260,6 +231,10 @@ pub(crate) struct Shutdown {
     /// What is reserved for the last telemetry. Default: 2s, or half of `grace` where that is less.
     #[cfg_attr(feature = "schema", schemars(example = &"2s"))]
     pub(crate) flush: Option<Duration>,
+    /// The file for the last words, where it exists: the pod's `terminationMessagePath`. Default: in Kubernetes
+    /// /dev/termination-log, elsewhere none.
+    #[cfg_attr(feature = "schema", schemars(example = &"/dev/termination-log"))]
+    pub(crate) termination_message_path: Option<PathBuf>,
 }
 
 /// The log on standard output.

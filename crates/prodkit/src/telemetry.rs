@@ -1,4 +1,4 @@
-//! Log, metrics and OTLP out of the settings; values only, nothing global.
+//! Log, metrics, OTLP, and who else is told how it goes, out of the settings; values only, nothing global.
 
 use std::io::IsTerminal as _;
 use std::time::Duration;
@@ -10,7 +10,9 @@ use crate::debug::DebugTraces;
 use crate::environment::Environment;
 use crate::error::StartError;
 use crate::identity::Identity;
+use crate::last_words::LastWords;
 use crate::settings::{self, LogFormat, LogLevel, Settings};
+use crate::systemd::Supervisor;
 
 /// How long the last lines may take to be written.
 const LAST_LINES: Duration = Duration::from_millis(500);
@@ -27,6 +29,8 @@ pub(crate) struct Telemetry {
     pub(crate) debug: DebugTraces,
     /// The formats in which traces come and go.
     pub(crate) propagators: prodkit_trace::Propagators,
+    pub(crate) last_words: LastWords,
+    pub(crate) supervisor: Supervisor,
     /// What there was to say before there was a log.
     pub(crate) warnings: Vec<String>,
 }
@@ -47,6 +51,7 @@ impl Telemetry {
         #[cfg(not(feature = "otlp"))]
         crate::otlp::refuse(settings, environment, &mut warnings)?;
         let propagators = crate::propagation::propagators(environment, &mut warnings);
+        let supervisor = Supervisor::find(environment, &mut warnings);
         let telemetry = Self {
             debug: DebugTraces::new(settings.log.debug_key.clone(), log.clone()),
             propagators,
@@ -56,6 +61,8 @@ impl Telemetry {
             otlp,
             #[cfg(feature = "otlp")]
             ratio_moves: crate::otlp::ratio_moves(environment),
+            last_words: LastWords::new(settings.shutdown.termination_message_path.as_deref(), environment),
+            supervisor,
             warnings,
         };
         telemetry.describe(identity);

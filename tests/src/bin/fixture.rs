@@ -124,6 +124,25 @@ enum Way {
     HookSaysFirst,
     /// … one that says "second".
     HookSaysSecond,
+    /// A shared check is never good.
+    SharedCheckFails,
+    /// A check that has its own idea of when to run.
+    CheckSlow,
+    /// As many checks as fit a large service.
+    CheckThousand,
+    /// `app` waits for a file of this name.
+    WaitsForRedis,
+    /// Something that is started but never done holds the start up.
+    Holds,
+    /// Two hooks that say so.
+    HooksSpeak,
+    /// A task that falls silent as long as there is a file `silent`.
+    TaskBeats,
+    /// A job that is done at once, fails, panics, or goes on until it is told to stop.
+    Job,
+    JobFails,
+    JobPanics,
+    JobGoesOn,
 }
 
 /// What requests tell each other and the checks.
@@ -173,12 +192,13 @@ async fn app(cx: Context<Config>) -> Result<App, BoxError> {
     tracing::info!(fixed = config.fixed, config = ?config, "made");
     for way in &config.ways {
         app = match way {
-            Way::Serve => {
-                app.axum(router(greeting.clone(), secret.clone(), stage.clone())).check("greeting", {
+            Way::Serve => app
+                .axum(router(greeting.clone(), secret.clone(), stage.clone()))
+                .health_group("greeters", ["greeting"])
+                .check("greeting", {
                     let greeting = greeting.clone();
                     async move || if *greeting.get() == "sick" { Err("sick") } else { Ok(()) }
-                })
-            }
+                }),
             Way::AppFails => return Err("the app does not want to".into()),
             #[expect(clippy::panic, reason = "that is what is tested")]
             Way::AppPanics => panic!("the app fell over"),
@@ -240,6 +260,52 @@ async fn app(cx: Context<Config>) -> Result<App, BoxError> {
                     tracing::info!("checking");
                     if stage.handed.lock().await.recv().await == Some(true) { Ok(()) } else { Err("bad") }
                 }
+            }),
+            Way::SharedCheckFails => {
+                app.check_with("failing", prodkit::health::Check::shared(), async || Err::<(), _>("no luck"))
+            }
+            Way::CheckSlow => {
+                let check = prodkit::health::Check::critical().every(Duration::from_secs(3600));
+                app.check_with("slow", check, async || Ok::<(), BoxError>(()))
+            }
+            Way::CheckThousand => (0..1_000)
+                .fold(app, |app, nth| app.check(format!("c{nth}").leak(), async || Ok::<(), BoxError>(()))),
+            Way::WaitsForRedis => {
+                cx.wait_for("redis", async || std::fs::metadata("redis").map(drop)).await;
+                app
+            }
+            Way::Holds => {
+                let hold = cx.hold("warm-up");
+                app.task("warming", async move |stop| {
+                    stop.stopped().await;
+                    tracing::info!(hold = hold.name(), "cold still");
+                })
+            }
+            Way::HooksSpeak => {
+                let hook = |app: App, name| app.on_shutdown(name, async move || tracing::info!(name, "hook"));
+                hook(hook(app, "first-declared"), "last-declared")
+            }
+            Way::TaskBeats => {
+                let heartbeat = cx.heartbeat("beating", Duration::from_secs(1))?;
+                app.task("beating", async move |stop| {
+                    loop {
+                        if !std::path::Path::new("silent").exists() {
+                            heartbeat.beat();
+                        }
+                        let pause = tokio::time::sleep(Duration::from_millis(20));
+                        if stop.run_until_stopped(pause).await.is_none() {
+                            return;
+                        }
+                    }
+                })
+            }
+            Way::Job => app.job("once", async |_| tracing::info!("job done")),
+            Way::JobFails => app.job("once", async |_| Err::<(), _>("no luck")),
+            #[expect(clippy::panic, reason = "that is what is tested")]
+            Way::JobPanics => app.job("once", async |_| panic!("the job fell over")),
+            Way::JobGoesOn => app.job("once", async |stop| {
+                stop.stopped().await;
+                tracing::info!("job told to stop");
             }),
             Way::CheckTwice => app
                 .check("twice", async || Ok::<(), BoxError>(()))

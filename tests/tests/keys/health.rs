@@ -69,3 +69,56 @@ pub(crate) fn healthy_after() {
         assert_eq!(states(&mut rig, "good", 2), expected, "{value}");
     }
 }
+
+pub(crate) fn shared_is_critical() {
+    for (value, status, word) in [("false", 200, "degraded"), ("true", 503, "not_ready")] {
+        let setup = Setup::new().ways("serve, shared-check-fails").set("health.shared_is_critical", value);
+        let mut rig = setup.start();
+        rig.service.seen_or_next(|line| line["msg"] == "check failing").unwrap();
+        let ready = rig.ask("/health/ready");
+        assert_eq!((ready.status, ready.text().contains(word)), (status, true), "{}", ready.text());
+    }
+}
+
+pub(crate) fn checks() {
+    let with = |settings: &[(&str, &str)]| {
+        let setup = Setup::new().ways("serve, check-slow");
+        settings.iter().fold(setup, |setup, (key, value)| setup.set(&format!("health.checks.{key}"), value))
+    };
+    let runs = "prodkit_check_streak{check=\"slow\"}";
+    let (seldom, often) = (with(&[]).serve(), with(&[("slow.period", "20ms")]).serve());
+    often.until(runs, |count| count >= 5.0);
+    assert_eq!(seldom.metric(runs), Some(1.0));
+    let optional = with(&[("slow.importance", "optional"), ("slow.timeout", "1s")]).serve();
+    assert!(optional.ask("/health/ready/slow?verbose").text().contains("\"importance\":\"optional\""));
+
+    let folder = tempfile::tempdir().unwrap();
+    let refused = with(&[("slwo.period", "1s")]).command(&folder).output().unwrap();
+    let said = String::from_utf8_lossy(&refused.stdout).into_owned();
+    assert_eq!(refused.status.code(), Some(78), "{said}");
+    assert!(
+        said.contains("health.checks.slwo") && said.contains("greeting") && said.contains("slow"),
+        "{said}"
+    );
+}
+
+pub(crate) fn groups() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("groups.yaml");
+    let with = |groups: &str| {
+        std::fs::write(&file, format!("health: {{groups: {groups}}}")).unwrap();
+        Setup::new().ways("serve, check-fails").config(&file)
+    };
+    let mut rig = with("{bad: [failing, greeting], orders.v1.Orders: [greeting]}").start();
+    rig.service.seen_or_next(|line| line["msg"] == "check failing").unwrap();
+    rig.until("prodkit_check_good{check=\"greeting\"}", |good| good > 0.0);
+    for (name, status) in [("bad", 503), ("orders.v1.Orders", 200), ("greeters", 200), ("other", 404)] {
+        assert_eq!(rig.ask(&format!("/health/group/{name}")).status, status, "{name}");
+    }
+    assert_eq!(rig.status("/health/group/bad"), 404, "names of dependencies are for operators");
+
+    let refused = with("{bad: [failling]}").command(&folder).output().unwrap();
+    let said = String::from_utf8_lossy(&refused.stdout).into_owned();
+    assert_eq!(refused.status.code(), Some(78), "{said}");
+    assert!(said.contains("health.groups.bad") && said.contains("failling"), "{said}");
+}

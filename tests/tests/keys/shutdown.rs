@@ -37,3 +37,17 @@ pub(crate) fn flush() {
     });
     assert_eq!(overtaken(&late, &soon).1, Some(0));
 }
+
+pub(crate) fn termination_message_path() {
+    let folder = tempfile::tempdir().unwrap();
+    let [there, other] = ["there", "other"].map(|name| folder.path().join(name));
+    for path in [&there, &other] {
+        std::fs::write(path, "").unwrap();
+    }
+    for path in [&there, &other] {
+        let mut rig = Setup::new().set("shutdown.termination_message_path", path.to_str().unwrap()).serve();
+        rig.end();
+        let words = std::fs::read_to_string(path).unwrap();
+        assert!(words.starts_with("exit 0 (SIGTERM) after "), "{words}");
+    }
+}

@@ -71,13 +71,19 @@ fn what_happened_is_remembered() {
     let start = Instant::now();
     let second = Duration::from_secs(1);
     let mut state = CheckState::new(Timing::default(), start);
-    assert_eq!((state.reason(start), state.changed(), state.took()), (None, None, None));
+    assert_eq!((state.reason(start), state.changed(start), state.took()), (None, None, None));
     state.record(Ok(()), second / 2, start);
     state.record(Err("refused".into()), second, start + second);
     state.record(Err("x".repeat(300)), second * 2, start + second * 2);
     assert_eq!(state.streak(), 2);
     assert_eq!(state.took(), Some(second * 2));
-    assert_eq!(state.changed(), Some(start));
+    assert_eq!(state.p99(), Some(second * 2));
+    assert_eq!(state.changed(start + second * 2), Some((Unknown, start)));
+    assert_eq!(
+        state.changed(start + second * 40),
+        Some((Healthy, start + second * 32)),
+        "silence moves it, too"
+    );
     assert_eq!(state.last_result(), Some(start + second * 2));
     assert_eq!(state.reason(start + second * 2).unwrap().as_ref(), format!("{}…", "x".repeat(256)));
     assert_eq!(state.reason(start + second * 63).unwrap().as_ref(), "no result for 61s");

@@ -1,6 +1,7 @@
 mod model;
 
 use super::*;
+use crate::Timing;
 use proptest::prelude::*;
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -177,8 +178,9 @@ fn a_shared_check_can_be_made_critical() {
 fn a_report_says_why() {
     let mut process = Process::new(Settings::default());
     process.apply_all(&[Good(0), DiskOk, Wait(3)]);
+    process.hold.as_ref().unwrap().because("the cache is cold");
     let startup = process.health.startup(process.now);
-    assert_eq!(startup.reasons, ["still starting", "waits for warm-up"]);
+    assert_eq!(startup.reasons, ["still starting", "waits for warm-up: the cache is cold"]);
     assert_eq!((&*startup.pending[0].name, startup.pending[0].age), ("warm-up", Duration::from_secs(3)));
 
     process.apply_all(&[
@@ -304,8 +306,77 @@ fn names_are_checked() {
     assert_eq!(health.check_report("db", now), None);
 
     let _many: Vec<_> =
-        (0..256).map(|nth| health.check(format!("c{nth}"), Check::default(), now).unwrap()).collect();
-    assert!(health.check("one-more", Check::default(), now).unwrap_err().to_string().contains("256"));
+        (0..2_048).map(|nth| health.check(format!("c{nth}"), Check::default(), now).unwrap()).collect();
+    assert!(health.check("one-more", Check::default(), now).unwrap_err().to_string().contains("2048"));
+}
+
+#[test]
+fn settings_have_the_last_word_on_a_check_and_a_name_nobody_has_is_told() {
+    let now = Instant::now();
+    let mut settings = Settings::default();
+    let said = crate::CheckSettings {
+        importance: Some(Importance::Optional),
+        period: Some(Duration::from_secs(60)),
+        unhealthy_after: Some(1),
+        ..Default::default()
+    };
+    settings.checks = ["db", "disk", "cach"].map(|name| (name.to_owned(), said.clone())).into();
+    let health = Health::new(settings, now);
+    let db =
+        Check::critical().every(Duration::from_secs(5)).timeout(Duration::from_secs(1)).unhealthy_after(9);
+    let db = health.check("db", db, now).unwrap();
+    let disk = health.reporter("disk", Importance::Critical, now).unwrap();
+    let cache = health.check("cache", Check::critical(), now).unwrap();
+    let timing = db.timing();
+    assert_eq!((timing.period, timing.timeout), (Duration::from_secs(60), Duration::from_secs(1)));
+    assert_eq!(timing.unhealthy_after, 1);
+    assert_eq!(cache.timing(), Timing::default());
+    health.started(now);
+    disk.failing("full", now);
+    cache.record(Ok(()), Duration::ZERO, now);
+    assert_eq!(health.verdict(Probe::Readiness, now), Verdict::Degraded, "neither is critical any more");
+    assert_eq!(health.unknown_settings(), ["cach"]);
+}
+
+#[test]
+fn a_group_is_ready_by_its_own_checks_alone() {
+    let mut process = Process::new(Settings::default());
+    let (health, now) = (process.health.clone(), process.now);
+    health.group("storage", ["db", "disk"], now).unwrap();
+    health.group("orders.v1.Orders", ["cache"], now).unwrap();
+    let told = |process: &Process, name| health.group_report(name, process.now).map(|report| report.status);
+    assert_eq!(told(&process, "storage"), Some("not_ready"));
+    process.apply_all(&UP);
+    assert_eq!((told(&process, "storage"), told(&process, "nope")), (Some("ready"), None));
+    process.apply_all(&[Bad(1), DiskFull]);
+    assert_eq!(told(&process, "storage"), Some("not_ready"));
+    assert_eq!(told(&process, "orders.v1.Orders"), Some("degraded"));
+    let report = health.group_report("storage", process.now).unwrap();
+    assert_eq!(report.reasons, ["critical check disk is failing: full"]);
+    assert_eq!(report.checks.iter().map(|check| &*check.name).collect::<Vec<_>>(), ["db", "disk"]);
+    // What is removed is left out of readiness; a group that counted on it cannot say yes any more.
+    process.apply(DiskOk);
+    process.checks[1].take().unwrap().remove();
+    assert_eq!(process.words()[2], "ready");
+    assert_eq!(
+        health.group_report("orders.v1.Orders", process.now).unwrap().reasons,
+        ["check cache is gone"]
+    );
+    process.apply(Draining);
+    assert_eq!(told(&process, "storage"), Some("not_ready"));
+
+    let long = "a".repeat(256);
+    for (name, member, text) in [
+        ("storage", "db", "another group"),
+        ("liveness", "db", "none of liveness"),
+        ("a/b", "db", "letters, digits"),
+        ("", "db", "letters, digits"),
+        (long.as_str(), "db", "255"),
+        ("other", "dbb", "no check or reporter is called \"dbb\""),
+    ] {
+        let error = health.group(name, [member], now).unwrap_err().to_string();
+        assert!(error.contains(text), "{error}");
+    }
 }
 
 #[test]

@@ -34,6 +34,14 @@ pub(crate) fn verbose(report: &Report) -> Bytes {
     json(report)
 }
 
+pub(crate) fn group(name: &str, report: &Report, verbose: bool) -> Bytes {
+    if verbose {
+        json(report)
+    } else {
+        json(&BTreeMap::from([("status", report.status), ("type", report.probe.name()), ("group", name)]))
+    }
+}
+
 pub(crate) fn check(check: &CheckReport, verbose: bool) -> Bytes {
     if verbose {
         json(check)

@@ -116,8 +116,8 @@ fn the_operators_port_tells_everything_when_asked() {
         concat!(
             r#"{"status":"not_ready","type":"readiness","lifecycle":"running","#,
             r#""reasons":["critical check order-db is failing: connect \"db\": refused","optional check cache is degraded: slow"],"#,
-            r#""checks":[{"name":"order-db","status":"failing","importance":"critical","reason":"connect \"db\": refused","streak":1,"took_ms":12,"age_ms":1000,"since_ms":1000},"#,
-            r#"{"name":"cache","status":"degraded","importance":"optional","reason":"slow","streak":1,"age_ms":2000,"since_ms":2000}]}"#
+            r#""checks":[{"name":"order-db","status":"failing","importance":"critical","reason":"connect \"db\": refused","streak":1,"took_ms":12,"p99_ms":12,"age_ms":1000,"was":"unknown","since_ms":1000},"#,
+            r#"{"name":"cache","status":"degraded","importance":"optional","reason":"slow","streak":1,"age_ms":2000,"was":"unknown","since_ms":2000}]}"#
         )
     );
 

@@ -10,7 +10,7 @@ use serde::{Deserialize as _, Deserializer};
 /// Threads cost address space and scheduling; far below what makes the kernel refuse the next one.
 const MOST_WORKERS: usize = 1_024;
 /// The heartbeat is a timer on a busy runtime: less is missed by a healthy process too.
-const LEAST_STALL: Duration = Duration::from_millis(100);
+const LEAST_STALL: Duration = crate::heartbeat::LEAST;
 
 /// What a log line says besides its fields fits into it.
 const LEAST_LINE: Bytes = Bytes::kibi(1);
@@ -18,6 +18,11 @@ const LEAST_LINE: Bytes = Bytes::kibi(1);
 /// A time limit. None at all would be over before anything has begun.
 pub(super) fn limit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     at_least(Duration::from_nanos(1), "more than 0s", deserializer)
+}
+
+pub(super) fn maybe_limit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    let given = Option::<Duration>::deserialize(deserializer)?;
+    if given == Some(Duration::ZERO) { Err(D::Error::custom("expected more than 0s")) } else { Ok(given) }
 }
 
 pub(super) fn stall<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
@@ -66,6 +71,8 @@ mod tests {
             ("health.stall", "99ms", "100ms or more"),
             ("health.period", "0s", "more than 0s"),
             ("health.timeout", "0s", "more than 0s"),
+            ("health.checks.db.period", "0s", "more than 0s"),
+            ("health.checks.db.importance", "vital", "critical"),
             ("log.max_line", "1023", "1KiB or more"),
             ("otlp.timeout", "0s", "more than 0s"),
             ("otlp.metric_interval", "0s", "more than 0s"),
