@@ -147,7 +147,8 @@ fn a_foreign_client_checks_and_watches(python: PathBuf) -> Outcome {
     let folder = tempfile::tempdir()?;
     std::fs::write(folder.path().join("ways.yaml"), "ways: [serve, check-handed]")?;
     let config = ["--config", "ways.yaml"];
-    let settings = ["health.period=10ms", "health.unhealthy_after=1", "shutdown.delay=1s"];
+    let settings =
+        ["health.period=10ms", "health.timeout=1h", "health.unhealthy_after=1", "shutdown.delay=1s"];
     let mut service = Service::start_with(FIXTURE, folder.path(), &config, &settings, &[])?;
     let (main, admin) = service.started().ok_or("not started")?;
     let main = main.ok_or("does not serve")?;
