@@ -113,7 +113,7 @@ mod tests {
         notify.status("two\nlines").unwrap();
         notify.stopping(Duration::from_millis(1_500)).unwrap();
         notify.watchdog().unwrap();
-        let mut heard = || {
+        let heard = || {
             let mut buffer = [0; 256];
             let length = socket.recv(&mut buffer).unwrap();
             String::from_utf8(buffer[..length].to_vec()).unwrap()
