@@ -188,6 +188,6 @@ fn what_is_no_grpc_is_refused_in_http_and_what_is_not_understood_in_grpc() {
     }
     let code = |request| answer(request).headers()["grpc-status"].to_str().unwrap().to_owned();
     assert_eq!(code(ask("List", "")), "12", "UNIMPLEMENTED");
-    assert_eq!(code(ask("Check", "").map(|_| Full::from("nonsense"))), "3", "INVALID_ARGUMENT");
+    assert_eq!(code(ask("Check", "").map(|_| Full::from("\0\0\0\0\x09nonsense"))), "3", "INVALID_ARGUMENT");
     assert_eq!(code(ask("Watch", "").map(|_| Full::from(vec![0; 2_000]))), "8", "RESOURCE_EXHAUSTED");
 }
