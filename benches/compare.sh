@@ -1,12 +1,16 @@
 #!/usr/bin/env bash
 # The request path beside its peers, built and measured in one run: tables on standard output.
 #
-#   benches/compare.sh [--quick] [--only PEER,…] [--counts-only | --rounds-only]
-#                       [--json FILE] [--profile FOLDER]
+#   benches/compare.sh [--quick] [--only PEER,…] [--counts-only | --rounds-only] [--repeat N] [--seconds N]
+#                      [--log pipe,null] [--json FILE] [--page FILE] [--profile FOLDER]
+#   benches/compare.sh --gate        fails where a request costs more than gate.json says, as a ratio to the bare peer
+#   benches/compare.sh --flat        that the price does not grow with routes, series and idle connections
+#   benches/compare.sh --footprint   size, start, memory and exit of examples/hello, static with musl
 #
 # Needs wrk, valgrind and taskset, two processors, and a machine with nothing else to do for the numbers of wrk;
-# instructions and allocations do not mind. `--profile` writes by function where the instructions go. A peer that cannot
-# be built here is null in FILE, with the reason on standard error.
+# instructions and allocations do not mind. `--page` puts tables and plots between the marks of a page such as
+# docs/performance.md, `--profile` writes by function where the instructions go. A peer that cannot be built here is null
+# in FILE, with the reason on standard error.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 command=(benches/compare.sh "$@")
@@ -15,7 +19,15 @@ mkdir -p "$target"
 target=$(cd "$target" && pwd)
 export CARGO_TARGET_DIR=$target
 
-for tool in wrk valgrind callgrind_control taskset; do
+mode=${1:-}
+case $mode in
+--gate) set -- --gate "$here/gate.json" --only bare_hyper,bare_axum,prodkit_hyper,prodkit_axum ;;
+--flat) set -- --flat --only bare_hyper,bare_axum,prodkit_hyper,prodkit_axum ;;
+--footprint) set -- --footprint "$target/x86_64-unknown-linux-musl/release/hello" --only bare_axum ;;
+esac
+tools=(valgrind callgrind_control taskset)
+[[ $mode == --gate || $mode == --flat || $mode == --footprint ]] || tools+=(wrk)
+for tool in "${tools[@]}"; do
     command -v "$tool" >/dev/null || { echo "compare.sh: $tool is missing" >&2; exit 1; }
 done
 
@@ -47,11 +59,30 @@ go_guide() {
         go build -o "$target/release/peer-go-guide" .)
 }
 
-rust compare
-for peer in bare-hyper bare-axum prodkit-hyper prodkit-axum hand-assembled foundations; do
-    build "${peer//-/_}" rust "$peer"
-done
-build go_guide go_guide
+# static, small: what an image from scratch would have in it
+static() { # MANIFEST PACKAGE
+    CARGO_PROFILE_RELEASE_LTO=fat CARGO_PROFILE_RELEASE_CODEGEN_UNITS=1 CARGO_PROFILE_RELEASE_STRIP=symbols \
+        cargo build --quiet --release --manifest-path "$1" --target x86_64-unknown-linux-musl -p "$2"
+}
+
+if [ "$mode" = --gate ]; then
+    # Together, which is quicker: that they share features makes a small difference to all of them, and none to a ratio.
+    cargo build --quiet --release --manifest-path "$here/peers/Cargo.toml" -p peer-compare \
+        -p peer-bare-hyper -p peer-bare-axum -p peer-prodkit-hyper -p peer-prodkit-axum
+else
+    rust compare
+    for peer in bare-hyper bare-axum prodkit-hyper prodkit-axum hand-assembled foundations; do
+        build "${peer//-/_}" rust "$peer"
+    done
+    build go_guide go_guide
+fi
+bin=$target/release
+if [ "$mode" = --footprint ]; then
+    bin=$target/x86_64-unknown-linux-musl/release
+    static "$here/../Cargo.toml" hello
+    static "$here/../Cargo.toml" order-service
+    static "$here/peers/Cargo.toml" peer-bare-axum
+fi
 
 about() { printf -- '--about\n%s\n' "$1=$2"; }
 mapfile -t about < <(
@@ -64,4 +95,4 @@ mapfile -t about < <(
     about wrk "$({ wrk -v || true; } 2>&1 | head -n 1 | cut -d' ' -f1-3)"
     about valgrind "$(valgrind --version)"
 )
-exec "$target/release/peer-compare" --bin "$target/release" "${about[@]}" ${absent[@]+"${absent[@]}"} "$@"
+exec "$target/release/peer-compare" --bin "$bin" "${about[@]}" ${absent[@]+"${absent[@]}"} "$@"

@@ -3,33 +3,50 @@
 //! The alternative is the request's extensions, which cost two allocations a request where the service needs none.
 
 use crate::Route;
+use crate::observe::RouteMetrics;
 use std::cell::Cell;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use tokio::time::Instant;
 
 thread_local! {
     static CURRENT: Current = const { Current {
-        peer: Cell::new(None), route: Cell::new(None), received: Cell::new(0), waiting: Cell::new(false),
-        late: Cell::new(false), deadline: Cell::new(None),
+        peer: Cell::new(None), deadline: Cell::new(None), asked: Cell::new(false), told: Cell::new(false),
+        route: Cell::new(None), received: Cell::new(0), waiting: Cell::new(false), late: Cell::new(false),
     } };
 }
 
 struct Current {
     peer: Cell<Option<SocketAddr>>,
-    route: Cell<Option<Route>>,
+    deadline: Cell<Option<Instant>>,
+    /// The route is all that is asked for.
+    asked: Cell<bool>,
+    /// Whether anything of what follows was told. Most polls tell nothing.
+    told: Cell<bool>,
+    route: Cell<Option<ToldRoute>>,
     received: Cell<u64>,
     waiting: Cell<bool>,
     late: Cell<bool>,
-    deadline: Cell<Option<Instant>>,
 }
 
-/// Runs `poll`, which must not unwind, as part of a request that is given until `deadline`.
-pub(crate) fn until<T>(deadline: Option<Instant>, poll: impl FnOnce() -> T) -> T {
-    let replace = |deadline| CURRENT.try_with(|current| current.deadline.replace(deadline)).ok().flatten();
-    let previous = replace(deadline);
-    let output = poll();
-    replace(previous);
-    output
+/// While it lives, what runs is part of a request that is given until `deadline`.
+#[must_use = "dropping it at once ends it"]
+pub(crate) struct Until {
+    previous: Option<Instant>,
+}
+
+impl Until {
+    #[inline]
+    pub(crate) fn enter(deadline: Option<Instant>) -> Self {
+        Self { previous: CURRENT.try_with(|current| current.deadline.replace(deadline)).ok().flatten() }
+    }
+}
+
+impl Drop for Until {
+    #[inline]
+    fn drop(&mut self) {
+        let _ = CURRENT.try_with(|current| current.deadline.set(self.previous));
+    }
 }
 
 /// Until when the request that is being handled on this thread must have been answered, if [`Observe`](crate::Observe) has
@@ -40,18 +57,32 @@ pub fn deadline() -> Option<Instant> {
     CURRENT.try_with(|current| current.deadline.get()).ok().flatten()
 }
 
-/// Runs `poll` as part of a request of `peer`.
-pub(crate) fn with_peer<T>(peer: Option<SocketAddr>, poll: impl FnOnce() -> T) -> T {
-    /// Restores by drop: an unwinding service must not leave its peer to the next.
-    struct Restore(Option<SocketAddr>);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            let Self(previous) = *self;
-            let _ = CURRENT.try_with(|current| current.peer.set(previous));
-        }
+/// A route as it was told.
+pub(crate) enum ToldRoute {
+    Named(Route),
+    /// By a router's layer, which knows its metrics already.
+    Known(Arc<RouteMetrics>),
+}
+
+/// While it lives, what runs is part of a request of `peer`. (Values that were moved through a closure would be copied.)
+#[must_use = "dropping it at once ends it"]
+pub(crate) struct WithPeer {
+    previous: Option<SocketAddr>,
+}
+
+impl WithPeer {
+    #[inline]
+    pub(crate) fn enter(peer: Option<SocketAddr>) -> Self {
+        Self { previous: CURRENT.try_with(|current| current.peer.replace(peer)).ok().flatten() }
     }
-    let _restore = Restore(CURRENT.try_with(|current| current.peer.replace(peer)).ok().flatten());
-    poll()
+}
+
+/// By drop: an unwinding service must not leave its peer to the next.
+impl Drop for WithPeer {
+    #[inline]
+    fn drop(&mut self) {
+        let _ = CURRENT.try_with(|current| current.peer.set(self.previous));
+    }
 }
 
 /// The address of the client whose request is being handled on this thread, if one is.
@@ -65,8 +96,7 @@ pub fn peer_addr() -> Option<SocketAddr> {
 /// Names the route of the request that is being handled, for its metrics, its log line and its span: the template, as
 /// `/orders/{id}`, never the path.
 ///
-/// For services without a router that [`Observe::per_route`](crate::Observe::per_route) could ask. The last call
-/// counts; it must come from the service's own future (not from a task it spawns). Outside of
+/// For services without a router that [`Observe::router`](crate::Observe::router) could ask. The last call counts; it must come from the service's own future (not from a task it spawns). Outside of
 /// [`Observe`](crate::Observe) it does nothing.
 ///
 /// ```
@@ -84,48 +114,95 @@ pub fn peer_addr() -> Option<SocketAddr> {
 /// ```
 pub fn set_route(route: impl Into<Route>) {
     let route = route.into();
-    let _ = CURRENT.try_with(|current| current.route.set(Some(route)));
+    tell(|current| current.route.set(Some(ToldRoute::Named(route))));
+}
+
+/// Names the route whose metrics are known.
+pub(crate) fn tell_route(route: Arc<RouteMetrics>) {
+    tell(|current| current.route.set(Some(ToldRoute::Known(route))));
+}
+
+/// Runs `poll`, which must not unwind, for the sake of the route that it tells.
+pub(crate) fn ask_route(poll: impl FnOnce()) {
+    let asked = CURRENT.try_with(|current| current.asked.replace(true)).unwrap_or(false);
+    poll();
+    let _ = CURRENT.try_with(|current| current.asked.set(asked));
+}
+
+/// Whether the request is refused, and asked only for its route.
+pub(crate) fn is_route_all() -> bool {
+    CURRENT.try_with(|current| current.asked.get()).unwrap_or(false)
 }
 
 /// The reader of a request's body got `bytes`.
 pub(crate) fn received(bytes: u64) {
-    let _ = CURRENT.try_with(|current| current.received.set(current.received.get().saturating_add(bytes)));
+    tell(|current| current.received.set(current.received.get().saturating_add(bytes)));
 }
 
 /// The reader of a request's body is left waiting.
 pub(crate) fn waiting() {
-    let _ = CURRENT.try_with(|current| current.waiting.set(true));
+    tell(|current| current.waiting.set(true));
 }
 
 /// The reader of a request's body has waited too long.
 pub(crate) fn late() {
-    let _ = CURRENT.try_with(|current| current.late.set(true));
+    tell(|current| current.late.set(true));
+}
+
+#[inline]
+fn tell(what: impl FnOnce(&Current)) {
+    let _ = CURRENT.try_with(|current| {
+        current.told.set(true);
+        what(current);
+    });
 }
 
 /// What one poll of an observed request told.
 #[derive(Default)]
 pub(crate) struct Told {
-    pub(crate) route: Option<Route>,
+    pub(crate) route: Option<ToldRoute>,
     pub(crate) received: u64,
     pub(crate) waiting: bool,
     pub(crate) late: bool,
 }
 
-/// Runs `poll`, which must not unwind, and returns what was told during it.
-pub(crate) fn listen<T>(poll: impl FnOnce() -> T) -> (T, Told) {
-    let previous = swap(Told::default());
-    let output = poll();
-    (output, swap(previous))
+/// Listens to what is told from now until its end.
+#[must_use = "what was told is returned by `end`"]
+pub(crate) struct Listening {
+    before: Option<Told>,
 }
 
-fn swap(new: Told) -> Told {
-    let Told { route, received, waiting, late } = new;
-    CURRENT
-        .try_with(|current| Told {
-            route: current.route.replace(route),
-            received: current.received.replace(received),
-            waiting: current.waiting.replace(waiting),
-            late: current.late.replace(late),
+impl Listening {
+    #[inline]
+    pub(crate) fn start() -> Self {
+        Self { before: take() }
+    }
+
+    /// What was told since. What runs in between must not unwind.
+    #[inline]
+    pub(crate) fn end(self) -> Option<Told> {
+        let told = take();
+        if let Some(Told { route, received, waiting, late }) = self.before {
+            tell(|current| {
+                current.route.set(route);
+                current.received.set(received);
+                current.waiting.set(waiting);
+                current.late.set(late);
+            });
+        }
+        told
+    }
+}
+
+#[inline]
+fn take() -> Option<Told> {
+    let told = CURRENT.try_with(|current| {
+        current.told.replace(false).then(|| Told {
+            route: current.route.take(),
+            received: current.received.take(),
+            waiting: current.waiting.take(),
+            late: current.late.take(),
         })
-        .unwrap_or_default()
+    });
+    told.ok().flatten()
 }

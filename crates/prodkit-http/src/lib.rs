@@ -100,6 +100,7 @@ pub use limits::Limits;
 pub use listener::{BindError, Listener};
 pub use observe::{
     Decision, Exchange, Observe, Observed, ObservedBody, ObservedFuture, Observer, Outcome, Parent,
+    RouteTold, TellRoute, ToldFuture,
 };
 pub use roster::Traffic;
 pub use route::Route;

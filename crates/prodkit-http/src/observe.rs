@@ -6,16 +6,22 @@ mod exchange;
 mod future;
 mod metrics;
 mod observer;
+mod pool;
 mod request_id;
+mod router;
 mod service;
 
 pub use body::ObservedBody;
 pub use exchange::{Exchange, Outcome};
 pub use future::ObservedFuture;
 pub use observer::{Decision, Observer, Parent};
+pub use router::{RouteTold, TellRoute, ToldFuture};
 pub use service::Observed;
 
+pub(crate) use self::metrics::RouteMetrics;
+
 use self::metrics::Metrics;
+use self::service::Mount;
 use ::metrics::Recorder;
 use http::Extensions;
 use prodkit_trace::Propagators;
@@ -48,8 +54,8 @@ use std::time::Duration;
 /// (Not 504: that is for a gateway whose upstream is late. Not 408 for a slow service: clients may repeat a request on
 /// it, as if it had never been received whole, RFC 9110 section 15.5.9.)
 ///
-/// Mount it exactly once per request: around a service without a router, or inside a router with
-/// [`per_route`](Self::per_route).
+/// Mount it exactly once per request: around a service without a router, or around a router with
+/// [`router`](Self::router).
 ///
 /// ```
 /// # use prodkit_http::{Decision, Exchange, Observer, Observe, Parent};
@@ -79,7 +85,6 @@ pub struct Observe {
     in_flight: Arc<AtomicUsize>,
     max_in_flight: usize,
     timeout: Option<Duration>,
-    route: Option<fn(&Extensions) -> Option<&str>>,
     propagators: Propagators,
 }
 
@@ -92,7 +97,6 @@ impl Observe {
             in_flight: Arc::default(),
             max_in_flight: usize::MAX,
             timeout: None,
-            route: None,
             propagators: Propagators::W3C,
         }
     }
@@ -112,10 +116,15 @@ impl Observe {
         Self { max_in_flight: limit, ..self }
     }
 
-    /// The layer to be mounted inside a router, which knows the route by a request's extensions.
+    /// Puts itself around a router, and within it a small layer that tells which route was matched: a layer outside of a
+    /// router cannot see it.
+    ///
+    /// `mount` puts that layer around **every** handler, fallbacks included; `matched` finds the route in a request's
+    /// extensions. Where it is `None`, the route is what the service says by [`set_route`](crate::set_route). A request
+    /// that is refused is given to the router too, for its route alone: no handler sees it.
     ///
     /// ```
-    /// # use prodkit_http::Observe;
+    /// # use prodkit_http::{Observe, Observed};
     /// use axum::{Router, extract::MatchedPath};
     ///
     /// // a function: a closure's type would not be inferred
@@ -123,14 +132,18 @@ impl Observe {
     ///     extensions.get::<MatchedPath>().map(MatchedPath::as_str)
     /// }
     ///
-    /// fn observed(router: Router, observe: Observe) -> Router {
-    ///     router.layer(observe.per_route(matched_path))
+    /// fn observed(router: Router, observe: Observe) -> Observed<Router> {
+    ///     // with its state a Router keeps its handlers; without, it builds each anew for every request
+    ///     observe.router(matched_path, |tell| router.layer(tell).with_state(()))
     /// }
     /// ```
-    ///
-    /// Without it, and where it returns `None`, the route is what the service says by [`set_route`](crate::set_route).
-    pub fn per_route(self, route: fn(&Extensions) -> Option<&str>) -> Self {
-        Self { route: Some(route), ..self }
+    pub fn router<S>(
+        self,
+        matched: fn(&Extensions) -> Option<&str>,
+        mount: impl FnOnce(TellRoute) -> S,
+    ) -> Observed<S> {
+        let inner = mount(TellRoute::new(matched, self.metrics.clone()));
+        Observed::new(Mount::of_router(self), inner)
     }
 
     /// The formats in which a caller's trace is read. Default: W3C's `traceparent`, `tracestate` and `baggage`.
@@ -144,10 +157,16 @@ impl Observe {
     }
 
     /// Takes a place for a request, if there is one.
-    fn admit(&self) -> Option<Permit> {
-        let before = self.in_flight.fetch_add(1, Ordering::Relaxed);
-        let permit = Permit(self.in_flight.clone());
-        (before < self.max_in_flight).then_some(permit)
+    fn admit(&self) -> bool {
+        let admitted = self.in_flight.fetch_add(1, Ordering::Relaxed) < self.max_in_flight;
+        if !admitted {
+            self.leave();
+        }
+        admitted
+    }
+
+    fn leave(&self) {
+        self.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -155,7 +174,7 @@ impl<S> tower_layer::Layer<S> for Observe {
     type Service = Observed<S>;
 
     fn layer(&self, service: S) -> Observed<S> {
-        Observed::new(self.clone(), service)
+        Observed::new(Mount::of_service(self.clone()), service)
     }
 }
 
@@ -165,15 +184,5 @@ impl fmt::Debug for Observe {
             .field("max_in_flight", &self.max_in_flight)
             .field("timeout", &self.timeout)
             .finish_non_exhaustive()
-    }
-}
-
-/// A place among the requests in flight.
-#[derive(Debug)]
-struct Permit(Arc<AtomicUsize>);
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -3,15 +3,15 @@
 use std::cell::Cell;
 use std::time::{Duration, SystemTime};
 
-/// `2026-11-23T08:00:00.`
-type Second = [u8; 20];
+/// `2026-11-23T08:00:00.000Z`
+type Stamp = [u8; 24];
 
 /// 9999-12-31T23:59:59Z: RFC 3339 has four digits for the year.
 const LAST: u64 = 253_402_300_799;
 
 thread_local! {
     // most lines fall into the same second as the line before
-    static SECOND: Cell<(u64, Second)> = const { Cell::new((0, *b"1970-01-01T00:00:00.")) };
+    static SECOND: Cell<(u64, Stamp)> = const { Cell::new((0, *b"1970-01-01T00:00:00.000Z")) };
 }
 
 /// The time since 1970, which every line reads exactly once. A clock before 1970 counts as 1970.
@@ -22,22 +22,22 @@ pub(crate) fn now() -> Duration {
 pub(crate) fn stamp(out: &mut Vec<u8>, since_1970: Duration) {
     let second = since_1970.as_secs().min(LAST);
     let (known, text) = SECOND.get();
-    let text = if known == second {
+    let mut text = if known == second {
         text
     } else {
         let text = render(second);
         SECOND.set((second, text));
         text
     };
-    out.extend_from_slice(&text);
     let millis = since_1970.subsec_millis();
-    out.extend_from_slice(&[digit(millis / 100), digit(millis / 10), digit(millis), b'Z']);
+    text[20..23].copy_from_slice(&[digit(millis / 100), digit(millis / 10), digit(millis)]);
+    out.extend_from_slice(&text);
 }
 
-fn render(second: u64) -> Second {
+fn render(second: u64) -> Stamp {
     let (year, month, day) = date(second / 86_400);
     let time = second % 86_400;
-    let mut text = *b"0000-00-00T00:00:00.";
+    let mut text = *b"0000-00-00T00:00:00.000Z";
     let mut put = |at: usize, width: usize, mut value: u64| {
         for place in (at..at + width).rev() {
             text[place] = b'0' + (value % 10) as u8;

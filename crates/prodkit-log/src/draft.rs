@@ -87,9 +87,14 @@ impl<'s> Draft<'s> {
     pub(crate) fn head(&mut self, level: Level, at: Duration) {
         match self.shape.style {
             Style::Json => {
-                self.raw(b"{\"level\":\"");
-                self.raw(name(level).as_bytes());
-                self.raw(b"\",\"ts\":\"");
+                // most lines are of one level, so that is one copy of known length instead of three
+                if level == Level::INFO {
+                    self.raw(b"{\"level\":\"INFO\",\"ts\":\"");
+                } else {
+                    self.raw(b"{\"level\":\"");
+                    self.raw(name(level).as_bytes());
+                    self.raw(b"\",\"ts\":\"");
+                }
                 clock::stamp(&mut self.buf, at);
                 self.raw(b"\"");
             }
@@ -114,6 +119,17 @@ impl<'s> Draft<'s> {
             self.short(target);
             self.raw(if json { b"\"" } else { b"] " });
         }
+    }
+
+    /// Adds what was written in a line before, as a whole or not at all. False if there is no room for it and a value.
+    #[inline]
+    pub(crate) fn add_known(&mut self, text: &[u8]) -> bool {
+        if self.buf.len() + text.len() + LEAST_VALUE > self.limit {
+            self.truncated |= !text.is_empty();
+            return false;
+        }
+        self.raw(text);
+        true
     }
 
     /// What [`origin`](Self::origin) wrote before.

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use prodkit_trace::TraceContext;
 use tracing_core::{Level, LevelFilter};
 
+use crate::Form;
 use crate::clock;
 use crate::draft::{Draft, Origin};
 use crate::log::Core;
@@ -45,6 +46,21 @@ impl Lines {
     #[must_use]
     pub fn target(self, target: &'static str) -> Self {
         Self { core: self.core, target: Some(target), known: AtomicU64::new(u64::MAX) }
+    }
+
+    /// Lines that all have this message and, in this order, fields of these names. Names are treated as those of a
+    /// [`Line`] are; a field of [`Options::field`](crate::Options::field) that is called like one of them gives way.
+    #[must_use]
+    pub fn form(&self, msg: &str, names: &[&str]) -> Form {
+        Form::new(self, msg, names)
+    }
+
+    pub(crate) fn core(&self) -> &Core {
+        &self.core
+    }
+
+    pub(crate) fn its_target(&self) -> Option<&'static str> {
+        self.target
     }
 
     /// Whether lines of this level are written now.

@@ -98,21 +98,8 @@ impl App {
     /// Serves an axum `Router` on the main port, with the template of the matched route (`/orders/{id}`) as label.
     #[cfg(feature = "axum")]
     pub fn axum(mut self, router: axum::Router) -> Self {
-        fn matched_path(extensions: &http::Extensions) -> Option<&str> {
-            extensions.get::<axum::extract::MatchedPath>().map(axum::extract::MatchedPath::as_str)
-        }
-        /// What axum's extractors take, unless told otherwise.
-        const OF_EXTRACTORS: BodyLimit = 2 << 20;
         self.mounts.push(Box::new(|vitals, observe, body_limit| {
-            // The body keeps to `server.max_body_size` by itself. What a route's own layer says still holds: it is further in.
-            let router = if body_limit > OF_EXTRACTORS {
-                router.layer(axum::extract::DefaultBodyLimit::disable())
-            } else {
-                router
-            };
-            // A layer outside a Router never sees MatchedPath, so this one goes in, around each route and the fallback.
-            // With its state a Router keeps its handlers; without, it builds each anew for every request.
-            Service::new(Front::new(vitals, router.layer(observe.per_route(matched_path)).with_state(())))
+            Service::new(Front::new(vitals, crate::router::observed(router, observe, body_limit)))
         }));
         self
     }

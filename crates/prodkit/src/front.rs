@@ -1,10 +1,13 @@
 //! The main port: the probes' mirror in front of the app, outside of every limit, timeout and log line.
 
-use std::task::{Context, Poll};
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use futures_util::future::{Either, FutureExt as _, Map};
 use http::{Request, Response};
+use http_body_util::Either;
+use pin_project_lite::pin_project;
 use prodkit_http::Body;
 use tower::Service;
 
@@ -24,7 +27,7 @@ impl<S> Front<S> {
     }
 }
 
-type Answer<B> = Response<http_body_util::Either<Own, B>>;
+type Answer<B> = Response<Either<Own, B>>;
 
 impl<S, B> Service<Request<Body>> for Front<S>
 where
@@ -33,11 +36,7 @@ where
 {
     type Response = Answer<B>;
     type Error = S::Error;
-    // The probe's half holds no error, so that the app's error need not be `Send`.
-    type Future = Either<
-        Map<vitals::Answer, fn(Response<Own>) -> Result<Self::Response, S::Error>>,
-        Map<S::Future, fn(Result<Response<B>, S::Error>) -> Result<Self::Response, S::Error>>,
-    >;
+    type Future = FrontFuture<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         // Probes are answered while the app is not ready, too; but which request comes next is not known yet, and
@@ -49,16 +48,33 @@ where
         if let Some(vitals) = &self.vitals
             && vitals.matches(request.uri().path())
         {
-            return Either::Left(
-                vitals.answer(request).map(|answer| Ok(answer.map(http_body_util::Either::Left))),
-            );
+            return FrontFuture::Vitals { answer: Box::pin(vitals.answer(request)) };
         }
-        Either::Right(self.service.call(request).map(|answer| answer.map(handed_on)))
+        FrontFuture::Service { future: self.service.call(request) }
     }
 }
 
-fn handed_on<B>(response: Response<B>) -> Answer<B> {
-    response.map(http_body_util::Either::Right)
+pin_project! {
+    #[project = Projection]
+    pub(crate) enum FrontFuture<F> {
+        // boxed: probes are seldom, and a future moves before it is polled
+        Vitals { answer: Pin<Box<vitals::Answer>> },
+        Service { #[pin] future: F },
+    }
+}
+
+impl<F, B, E> Future for FrontFuture<F>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+{
+    type Output = Result<Answer<B>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.project() {
+            Projection::Service { future } => Poll::Ready(Ok(ready!(future.poll(cx))?.map(Either::Right))),
+            Projection::Vitals { answer } => Poll::Ready(Ok(ready!(answer.as_mut().poll(cx)).map(Either::Left))),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -243,6 +243,8 @@ mod propagation;
 mod reload;
 mod report;
 mod requests;
+#[cfg(feature = "axum")]
+mod router;
 #[cfg(feature = "schema")]
 mod sample;
 #[cfg(feature = "schema")]

@@ -1,11 +1,11 @@
 //! The request path's two ends: what the observability layer is told to do, and what becomes of a finished request.
 //!
-//! The only place that knows both `Lines` and `Spans`.
+//! The only place that knows both `Form` and `Spans`.
 
 use std::sync::Arc;
 
 use prodkit_http::{Decision, Exchange, Limits, Observe, Observer, Outcome, Parent};
-use prodkit_log::{Level, Lines};
+use prodkit_log::{Form, Level};
 
 use crate::debug::{self, DebugTraces};
 use crate::reload::Answers;
@@ -15,11 +15,25 @@ use crate::telemetry::Telemetry;
 /// The target of the access log: `log.level: info,http=warn` keeps good requests out of it.
 const TARGET: &str = "http";
 
+/// The fields of a request's line, in the order in which `write_line` fills them in.
+const FIELDS: &[&str] = &[
+    "method",
+    "route",
+    "path",
+    "status",
+    "duration_ms",
+    "bytes_in",
+    "bytes_out",
+    "request_id",
+    "outcome",
+    "error.message",
+];
+
 /// The layer around the app's service.
 pub(crate) fn observe(settings: &Settings, telemetry: &Telemetry, answers: Option<Arc<Answers>>) -> Observe {
     let observer = Requests {
         answers,
-        lines: telemetry.log.lines().target(TARGET),
+        lines: telemetry.log.lines().target(TARGET).form("request", FIELDS),
         #[cfg(feature = "otlp")]
         traces: telemetry.otlp.as_ref().map(|otlp| (otlp.sampler(), otlp.spans())),
         #[cfg(feature = "otlp")]
@@ -48,7 +62,7 @@ pub(crate) fn limits(server: &Server) -> Limits {
 
 struct Requests {
     answers: Option<Arc<Answers>>,
-    lines: Lines,
+    lines: Form,
     #[cfg(feature = "otlp")]
     traces: Option<(prodkit_otlp::Sampler, prodkit_otlp::Spans)>,
     #[cfg(feature = "otlp")]
@@ -96,27 +110,19 @@ impl Requests {
             _ if exchange.status().is_server_error() => Level::WARN,
             _ => Level::INFO,
         };
-        if !self.lines.enabled(level) {
-            return;
-        }
-        let mut line = self
-            .lines
-            .line(level, "request", None, Some(exchange.context()))
-            .str("method", exchange.method().as_str())
-            .str("route", exchange.route().unwrap_or_default())
-            .str("path", exchange.path())
-            .u64("status", exchange.status().as_u16().into())
-            .f64("duration_ms", exchange.elapsed().as_micros() as f64 / 1_000.0)
-            .u64("bytes_in", exchange.bytes_in())
-            .u64("bytes_out", exchange.bytes_out());
-        if exchange.request_id().as_bytes() != exchange.context().trace_id().hex() {
-            line = line.str("request_id", exchange.request_id());
-        }
-        if let Some(outcome) = outcome(exchange.outcome()) {
-            line = line.str("outcome", outcome);
-        }
-        if let Some(error) = exchange.error() {
-            line = line.str("error.message", &crate::error::chain(error));
+        let mut line = self.lines.line(level, Some(exchange.context()));
+        line.str(exchange.method().as_str())
+            .str(exchange.route().unwrap_or_default())
+            .str(exchange.path())
+            .u64(exchange.status().as_u16().into())
+            .millis(exchange.elapsed())
+            .u64(exchange.bytes_in())
+            .u64(exchange.bytes_out())
+            .maybe_str(exchange.request_id())
+            .maybe_str(outcome(exchange.outcome()));
+        // as text only where somebody reads it
+        if let Some(error) = exchange.error().filter(|_| self.lines.enabled(level)) {
+            line.str(&crate::error::chain(error));
         }
         line.finish();
     }

@@ -20,3 +20,17 @@ pub fn order(id: u64) -> String {
 pub fn order_id(path: &str) -> Option<u64> {
     path.strip_prefix("/api/orders/")?.parse().ok()
 }
+
+/// Routes besides, as many as the variable `PEER_ROUTES` says; each is answered as [`ORDER_ROUTE`] is.
+pub fn more_routes() -> impl Iterator<Item = String> {
+    (0..number("PEER_ROUTES")).map(|route| format!("/api/orders-{route:04}/{{id}}"))
+}
+
+/// The names of series besides, as many as the variable `PEER_SERIES` says.
+pub fn more_series() -> impl Iterator<Item = String> {
+    (0..number("PEER_SERIES")).map(|series| series.to_string())
+}
+
+fn number(variable: &str) -> usize {
+    std::env::var(variable).ok().and_then(|number| number.parse().ok()).unwrap_or(0)
+}

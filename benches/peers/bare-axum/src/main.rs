@@ -19,6 +19,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let router = Router::new()
         .route("/", get(async || peer_answer::HELLO))
         .route(peer_answer::ORDER_ROUTE, get(order));
+    let router = peer_answer::more_routes().fold(router, |router, route| router.route(&route, get(order)));
     runtime.block_on(async {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
         Ok(axum::serve(listener, router).await?)

@@ -28,15 +28,37 @@ pub(crate) struct Counts {
     pub(crate) functions: HashMap<String, f64>,
 }
 
+/// What is asked of a peer.
+#[derive(Clone, Debug)]
+pub(crate) struct Case {
+    /// The share of traces to sample.
+    pub(crate) ratio: f64,
+    pub(crate) requests: usize,
+    /// The paths that are asked for in turn; the usual one if none.
+    pub(crate) paths: Vec<String>,
+    /// Connections that made one request each and then stay open.
+    pub(crate) idle: usize,
+    pub(crate) variables: Vec<(&'static str, String)>,
+}
+
+impl Case {
+    pub(crate) fn new(ratio: f64, requests: usize) -> Self {
+        Self { ratio, requests, paths: Vec::new(), idle: 0, variables: Vec::new() }
+    }
+
+    pub(crate) fn load(&self, port: u16, connections: usize) -> std::io::Result<Load> {
+        if self.paths.is_empty() {
+            Load::open(port, connections)
+        } else {
+            Load::of_paths(port, connections, &self.paths)
+        }
+    }
+}
+
 /// Counts for `n` requests and for twice as many over the same connections; the difference is that of `n` requests and
 /// of nothing else.
-pub(crate) fn count(
-    peer: &Peer,
-    folder: &Path,
-    sink: &Sink,
-    ratio: f64,
-    n: usize,
-) -> Result<Counts, Box<dyn Error>> {
+pub(crate) fn count(peer: &Peer, folder: &Path, sink: &Sink, case: &Case) -> Result<Counts, Box<dyn Error>> {
+    let (ratio, n) = (case.ratio, case.requests);
     let scratch = tempfile::tempdir()?;
     let out = scratch.path().join("out");
     let wrapper =
@@ -47,19 +69,24 @@ pub(crate) fn count(
         ratio,
         output: Output::Pipe,
         wrapper: wrapper.chain([format!("--callgrind-out-file={}", out.display())]).collect(),
-        more: vec![("OTEL_BSP_SCHEDULE_DELAY", SPANS_WAIT.as_millis().to_string())],
+        more: [("OTEL_BSP_SCHEDULE_DELAY", SPANS_WAIT.as_millis().to_string())]
+            .into_iter()
+            .chain(case.variables.iter().cloned())
+            .collect(),
     };
     let spans = sink.spans();
     let process = Process::start(peer, &setup)?;
-    let mut load = Load::open(process.ports.main, CONNECTIONS)?;
+    let mut load = case.load(process.ports.main, CONNECTIONS)?;
+    let mut idle = case.load(process.ports.main, case.idle)?;
+    idle.run(case.idle)?;
     for requests in [WARM_UP, n, 2 * n] {
         load.run(requests)?;
         std::thread::sleep(SETTLE);
         dump(process.id())?;
     }
     let counted = counter(peer, &process)?;
-    let answers = load.answers;
-    drop(load);
+    let answers = load.answers.and(idle.answers);
+    drop((load, idle));
     let lines = process.stop()?;
     let spans = sink.spans() - spans;
     peer.prove(&Seen { answered: answers.all, cut_off: 0, counted, lines, spans, ratio, answers })?;

@@ -19,26 +19,40 @@ pub(crate) struct Answers {
     pub(crate) size: u64,
 }
 
+impl Answers {
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self { all: self.all + other.all, with_id: self.with_id + other.with_id, ..self }
+    }
+}
+
 /// Connections that stay open from the first request to the last.
 pub(crate) struct Load {
     connections: Vec<BufReader<TcpStream>>,
-    request: String,
+    /// Sent in turn.
+    requests: Vec<String>,
+    next: usize,
     pub(crate) answers: Answers,
 }
 
 impl Load {
     pub(crate) fn open(port: u16, connections: usize) -> io::Result<Self> {
+        Self::of_paths(port, connections, &[PATH.to_owned()])
+    }
+
+    /// One that goes round these paths, each of which is answered as the order [`ID`].
+    pub(crate) fn of_paths(port: u16, connections: usize, paths: &[String]) -> io::Result<Self> {
         let connections = (0..connections).map(|_| {
             let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
             stream.set_nodelay(true)?;
             stream.set_read_timeout(Some(PATIENCE))?;
-            Ok(BufReader::new(stream))
+            Ok(BufReader::with_capacity(1024, stream))
         });
         // as wrk sends it, so that both instruments see one request
-        let request = format!("GET {PATH} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n");
+        let request = |path: &String| format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n");
         Ok(Self {
             connections: connections.collect::<io::Result<_>>()?,
-            request,
+            requests: paths.iter().map(request).collect(),
+            next: 0,
             answers: Answers::default(),
         })
     }
@@ -49,7 +63,8 @@ impl Load {
         while left > 0 {
             let turn = left.min(self.connections.len());
             for connection in &mut self.connections[..turn] {
-                connection.get_mut().write_all(self.request.as_bytes())?;
+                connection.get_mut().write_all(self.requests[self.next].as_bytes())?;
+                self.next = (self.next + 1) % self.requests.len();
             }
             for connection in &mut self.connections[..turn] {
                 take(connection, &mut self.answers)?;

@@ -1,11 +1,18 @@
 //! Starts the peers, measures them and proves that they did the work; `../compare.sh` builds and calls it.
 //!
-//! `peer-compare --bin FOLDER [--quick] [--only PEER,…] [--counts-only | --rounds-only] [--json FILE] [--profile FOLDER] [--absent PEER=WHY]…`
+//! `peer-compare --bin FOLDER [--quick] [--only PEER,…] [--counts-only | --rounds-only] [--repeat N] [--seconds N]
+//! [--log pipe,null] [--json FILE] [--page FILE] [--profile FOLDER] [--absent PEER=WHY]…`; or with `--gate FILE`; or with
+//! `--flat`; or with `--footprint SERVICE`.
 
 mod callgrind;
+mod flat;
+mod footprint;
+mod gate;
 mod lines;
 mod load;
+mod page;
 mod peer;
+mod plot;
 mod process;
 mod profile;
 mod proof;
@@ -18,6 +25,7 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use callgrind::Case;
 use peer::Peer;
 use process::Output;
 use report::Report;
@@ -44,10 +52,17 @@ struct Options {
     only: Option<Vec<String>>,
     json: Option<PathBuf>,
     profile: Option<PathBuf>,
+    page: Option<PathBuf>,
+    repeat: Option<usize>,
+    seconds: Option<u64>,
+    logs: Option<Vec<Output>>,
     absent: HashMap<String, String>,
     about: Vec<(String, String)>,
     counts: bool,
     rounds: bool,
+    gate: Option<PathBuf>,
+    flat: bool,
+    footprint: Option<PathBuf>,
 }
 
 impl Options {
@@ -67,12 +82,31 @@ impl Options {
                 "--only" => options.only = Some(value()?.split(',').map(str::to_owned).collect()),
                 "--json" => options.json = Some(value()?.into()),
                 "--profile" => options.profile = Some(value()?.into()),
+                "--page" => options.page = Some(value()?.into()),
+                "--repeat" => options.repeat = Some(number(&value()?)?),
+                "--seconds" => options.seconds = Some(number(&value()?)? as u64),
+                "--log" => options.logs = Some(value()?.split(',').map(log).collect::<Result<_, _>>()?),
                 "--absent" => options.absent.extend([pair(value()?)?]),
+                "--gate" => options.gate = Some(value()?.into()),
+                "--flat" => options.flat = true,
+                "--footprint" => options.footprint = Some(value()?.into()),
                 "--about" => options.about.push(pair(value()?)?),
                 _ => return Err(format!("{name} is not known")),
             }
         }
         Ok(options)
+    }
+}
+
+fn number(text: &str) -> Result<usize, String> {
+    text.parse().map_err(|_| format!("{text} is not a number"))
+}
+
+fn log(name: &str) -> Result<Output, String> {
+    match name {
+        "pipe" => Ok(Output::Pipe),
+        "null" => Ok(Output::Null),
+        _ => Err(format!("a log goes to pipe or null, not to {name}")),
     }
 }
 
@@ -88,8 +122,22 @@ fn main() -> ExitCode {
 
 fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let effort = if options.quick { QUICK } else { FULL };
+    let effort = Effort {
+        rounds: options.repeat.unwrap_or(effort.rounds),
+        seconds: options.seconds.unwrap_or(effort.seconds),
+        ..effort
+    };
     let processors = share_processors()?;
     let sink = Sink::start()?;
+    if let Some(baseline) = &options.gate {
+        return gate::check(baseline, &options.folder, &sink);
+    }
+    if let Some(service) = &options.footprint {
+        return footprint::measure(service, &options.folder.join("peer-bare-axum"), &sink);
+    }
+    if options.flat {
+        return flat::measure(&options.folder, &sink);
+    }
     let mut report = Report::default();
     report.about.extend(options.about.iter().map(|(key, value)| (key.clone(), json!(value))));
 
@@ -132,7 +180,8 @@ impl Run<'_> {
                 report.miss(peer.key, "callgrind cannot run it");
                 continue;
             }
-            let count = |ratio| callgrind::count(peer, &options.folder, sink, ratio, effort.requests);
+            let count =
+                |ratio| callgrind::count(peer, &options.folder, sink, &Case::new(ratio, effort.requests));
             match count(RATIO) {
                 Ok(counts) => drop(report.counts.insert(peer.key, counts)),
                 Err(error) => void(report, peer, "callgrind", &error.to_string()),
@@ -154,7 +203,8 @@ impl Run<'_> {
 
     fn throughput(&mut self, peers: &[Peer]) {
         let Self { options, effort, processors, sink, report } = self;
-        let outputs = if effort.all { &[Output::Pipe, Output::Null][..] } else { &[Output::Pipe] };
+        let usual = if effort.all { &[Output::Pipe, Output::Null][..] } else { &[Output::Pipe] };
+        let outputs = options.logs.as_deref().unwrap_or(usual);
         for round in 0..effort.rounds {
             let mut order = peers.to_vec();
             if round % 2 == 1 {
@@ -183,6 +233,9 @@ impl Run<'_> {
         println!("{}", self.report.markdown());
         if let Some(path) = &self.options.json {
             std::fs::write(path, format!("{:#}\n", self.report.json()))?;
+        }
+        if let Some(page) = &self.options.page {
+            page::write(page, &self.report)?;
         }
         if let Some(folder) = &self.options.profile {
             std::fs::create_dir_all(folder)?;

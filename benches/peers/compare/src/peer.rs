@@ -35,6 +35,8 @@ pub(crate) struct Peer {
     arguments: Arguments,
     /// Whether callgrind can run it.
     pub(crate) native: bool,
+    /// The peer to which it is compared: what it is built on.
+    pub(crate) bare: &'static str,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -46,9 +48,13 @@ enum Arguments {
 }
 
 pub(crate) const ALL: [Peer; 7] = [
-    Peer::new("bare_hyper", "peer-bare-hyper", NOTHING),
+    Peer { bare: "bare_hyper", ..Peer::new("bare_hyper", "peer-bare-hyper", NOTHING) },
     Peer::new("bare_axum", "peer-bare-axum", NOTHING),
-    Peer { arguments: Arguments::Prodkit, ..Peer::new("prodkit_hyper", "peer-prodkit-hyper", EVERYTHING) },
+    Peer {
+        arguments: Arguments::Prodkit,
+        bare: "bare_hyper",
+        ..Peer::new("prodkit_hyper", "peer-prodkit-hyper", EVERYTHING)
+    },
     Peer { arguments: Arguments::Prodkit, ..Peer::new("prodkit_axum", "peer-prodkit-axum", EVERYTHING) },
     Peer::new(
         "hand_assembled",
@@ -72,7 +78,11 @@ pub(crate) struct Ports {
 
 impl Peer {
     const fn new(key: &'static str, program: &'static str, duties: Duties) -> Self {
-        Self { key, program, duties, arguments: Arguments::Ports, native: true }
+        Self { key, program, duties, arguments: Arguments::Ports, native: true, bare: "bare_axum" }
+    }
+
+    pub(crate) fn of(key: &str) -> Option<Self> {
+        ALL.iter().find(|peer| peer.key == key).copied()
     }
 
     pub(crate) fn program(&self, folder: &Path) -> PathBuf {
@@ -90,6 +100,7 @@ impl Peer {
                 format!("admin.port={metrics}"),
                 // one thread for requests, as every peer has it
                 "runtime.workers=1".to_owned(),
+                "server.max_connections=20000".to_owned(),
             ]
             .into_iter()
             .flat_map(|setting| ["--set".to_owned(), setting])

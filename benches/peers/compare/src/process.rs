@@ -106,6 +106,11 @@ impl Process {
         Some((time()?, time()?))
     }
 
+    /// What of it is in memory.
+    pub(crate) fn resident_kib(&self) -> Option<f64> {
+        resident_kib(self.id())
+    }
+
     /// All requests counted, by its own metrics; and with them what is called `name`.
     pub(crate) fn metric(&self, name: &str) -> io::Result<f64> {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.ports.metrics))?;
@@ -145,6 +150,12 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+pub(crate) fn resident_kib(process: u32) -> Option<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.trim().trim_end_matches(" kB").parse().ok()
 }
 
 fn free_ports() -> io::Result<Ports> {

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::callgrind::Counts;
 use crate::peer;
+use crate::plot::{self, Bar};
 use crate::rounds::Sample;
 
 /// By peer.
@@ -64,57 +65,158 @@ impl Report {
     }
 
     pub(crate) fn markdown(&self) -> String {
-        let mut text = String::new();
-        self.write_counts(&mut text);
-        for (samples, log) in [(&self.rounds, "read from a pipe"), (&self.silent, "to the null device")] {
-            if !samples.is_empty() {
-                write_rounds(&mut text, samples, log);
-            }
-        }
+        let mut text: String = self.blocks().into_iter().map(|(_, block)| block + "\n").collect();
         for (peer, why) in &self.missing {
             let _ = writeln!(text, "{peer}: {}", why.join("; "));
         }
         text
     }
 
-    fn write_counts(&self, text: &mut String) {
-        if self.counts.is_empty() {
-            return;
+    /// What was measured, by the name of its place on the page.
+    pub(crate) fn blocks(&self) -> Vec<(&'static str, String)> {
+        let mut blocks = Vec::new();
+        if !self.counts.is_empty() {
+            blocks.push(("counts", format!("{}\n{}", self.origin(), self.counts_table())));
         }
-        let columns = [("10 %", &self.counts), ("none", &self.unsampled), ("all", &self.sampled)];
-        text.push_str("| peer |");
-        for (sampled, _) in columns.iter().filter(|(_, counts)| !counts.is_empty()) {
-            let _ = write!(
+        if !self.unsampled.is_empty() {
+            blocks.push(("sampling", self.sampling_table()));
+        }
+        for (name, samples) in [("rounds", &self.rounds), ("silent rounds", &self.silent)] {
+            if !samples.is_empty() {
+                blocks.push((name, format!("{}\n{}", self.origin(), rounds_table(samples))));
+            }
+        }
+        blocks
+    }
+
+    /// Under what conditions.
+    fn origin(&self) -> String {
+        let about = |key: &str| self.about.get(key).and_then(Value::as_str).unwrap_or("?").to_owned();
+        format!(
+            "`{}`, {}, commit {}, on {}; load {} before and {} after; {}; {}.\n",
+            about("command"),
+            about("date"),
+            about("commit"),
+            about("machine"),
+            about("load_before"),
+            about("load_after"),
+            about("profile"),
+            about("valgrind"),
+        )
+    }
+
+    fn counts_table(&self) -> String {
+        let mut text = "| | instructions | of bare | more than bare | allocations | more than bare |\n\
+                        |---|---:|---:|---:|---:|---:|\n"
+            .to_owned();
+        for peer in &peer::ALL {
+            let (Some(counts), Some(bare)) = (self.counts.get(peer.key), self.counts.get(peer.bare)) else {
+                if let Some(allocations) = self.allocations.get(peer.key) {
+                    let _ = writeln!(
+                        text,
+                        "| `{}` | callgrind cannot run it | | | {allocations:.1} | |",
+                        peer.key
+                    );
+                }
+                continue;
+            };
+            let Counts { instructions, allocations, .. } = counts;
+            let _ = writeln!(
                 text,
-                " instructions, {sampled} sampled | / bare | more than bare | allocations | more than bare |"
+                "| `{}` | {instructions:.0} | {:.2} | {:.0} | {allocations:.1} | {:.1} |",
+                peer.key,
+                instructions / bare.instructions,
+                instructions - bare.instructions,
+                allocations - bare.allocations,
             );
         }
-        text.push_str("\n|---|");
-        let shown = columns.iter().filter(|(_, counts)| !counts.is_empty()).count();
-        text.push_str(&"---:|".repeat(5 * shown));
-        text.push('\n');
-        for peer in peer::ALL.iter().filter(|peer| self.counts.contains_key(peer.key)) {
-            let _ = write!(text, "| `{}` |", peer.key);
-            let bare = if peer.key.ends_with("hyper") { "bare_hyper" } else { "bare_axum" };
-            let bare = self.counts.get(bare);
-            for (_, counts) in columns.iter().filter(|(_, counts)| !counts.is_empty()) {
-                let Some(counts) = counts.get(peer.key) else {
-                    text.push_str(" | | | | |");
-                    continue;
-                };
-                let Counts { instructions, allocations, .. } = counts;
-                let more = |what: fn(&Counts) -> f64| bare.map_or(f64::NAN, |bare| what(counts) - what(bare));
-                let _ = write!(
-                    text,
-                    " {instructions:.0} | {:.2} | {:+.0} | {allocations:.1} | {:+.1} |",
-                    bare.map_or(f64::NAN, |bare| instructions / bare.instructions),
-                    more(|counts| counts.instructions),
-                    more(|counts| counts.allocations),
-                );
-            }
-            text.push('\n');
+        text
+    }
+
+    fn sampling_table(&self) -> String {
+        let mut text = "| | instructions, none sampled | of bare | allocations | instructions, all sampled | a span costs | \
+                        allocations of a span |\n|---|---:|---:|---:|---:|---:|---:|\n"
+            .to_owned();
+        for peer in &peer::ALL {
+            let (none, all, bare) =
+                (self.unsampled.get(peer.key), self.sampled.get(peer.key), self.counts.get(peer.bare));
+            let (Some(none), Some(all), Some(bare)) = (none, all, bare) else { continue };
+            let _ = writeln!(
+                text,
+                "| `{}` | {:.0} | {:.2} | {:.1} | {:.0} | {:.0} | {:.1} |",
+                peer.key,
+                none.instructions,
+                none.instructions / bare.instructions,
+                none.allocations,
+                all.instructions,
+                all.instructions - none.instructions,
+                all.allocations - none.allocations,
+            );
         }
-        text.push('\n');
+        text
+    }
+
+    /// Plots, by the names of their files.
+    pub(crate) fn plots(&self) -> Vec<(&'static str, String)> {
+        let mut plots = Vec::new();
+        let rows = |value: &dyn Fn(&peer::Peer) -> Option<Bar>| {
+            peer::ALL.iter().filter_map(value).collect::<Vec<_>>()
+        };
+        if !self.counts.is_empty() {
+            let instructions = rows(&|peer| {
+                let (counts, bare) = (self.counts.get(peer.key)?, self.counts.get(peer.bare)?);
+                let (value, of_bare) = (counts.instructions, counts.instructions / bare.instructions);
+                let note = if peer.key == peer.bare {
+                    format!("{value:.0}")
+                } else {
+                    format!("{value:.0} = {of_bare:.2} × {}", peer.bare)
+                };
+                Some(Bar { label: peer.key, value, note, range: None })
+            });
+            plots.push((
+                "instructions.svg",
+                plot::bars("Instructions of a request, in user space", &instructions),
+            ));
+            let allocations = rows(&|peer| {
+                let counts = self.counts.get(peer.key).map(|counts| counts.allocations);
+                let value = counts.or(self.allocations.get(peer.key).copied())?;
+                let more = self.counts.get(peer.bare).map_or(0.0, |bare| value - bare.allocations);
+                let note = if peer.key == peer.bare {
+                    format!("{value:.1}")
+                } else {
+                    format!("{value:.1} = {} + {more:.1}", peer.bare)
+                };
+                Some(Bar { label: peer.key, value, note, range: None })
+            });
+            plots.push(("allocations.svg", plot::bars("Allocations of a request", &allocations)));
+        }
+        let outputs = [
+            (&self.rounds, "requests.svg", "cpu.svg", "the log read from a pipe"),
+            (&self.silent, "requests-null.svg", "cpu-null.svg", "the log to the null device"),
+        ];
+        for (samples, requests, cpu, log) in outputs {
+            if samples.is_empty() {
+                continue;
+            }
+            let throughput = rows(&|peer| {
+                let ratios = ratios(samples, peer.key, "bare_axum");
+                let (least, most) = extremes(&ratios);
+                let value = median(ratios)?;
+                Some(Bar { label: peer.key, value, note: format!("{value:.2}"), range: Some((least, most)) })
+            });
+            let title = format!("Requests per second, of bare axum's ({log})");
+            plots.push((requests, plot::bars(&title, &throughput)));
+            let user = rows(&|peer| {
+                let value =
+                    median(samples.get(peer.key)?.iter().flatten().map(|sample| sample.user_us).collect())?;
+                Some(Bar { label: peer.key, value, note: format!("{value:.1} µs"), range: None })
+            });
+            plots.push((
+                cpu,
+                plot::bars(&format!("Processor time of a request in user space ({log})"), &user),
+            ));
+        }
+        plots
     }
 
     /// Tables, by the name they are to have: what each peer adds to the bare one, and what a sampled span adds to a
@@ -123,8 +225,7 @@ impl Report {
         let native = peer::ALL.iter().filter(|peer| !peer.key.starts_with("bare"));
         let mut tables = Vec::new();
         for peer in native {
-            let bare = if peer.key.ends_with("hyper") { "bare_hyper" } else { "bare_axum" };
-            if let (Some(counts), Some(bare)) = (self.counts.get(peer.key), self.counts.get(bare)) {
+            if let (Some(counts), Some(bare)) = (self.counts.get(peer.key), self.counts.get(peer.bare)) {
                 tables.push((peer.key.to_owned(), difference(counts, bare)));
             }
             if let (Some(all), Some(none)) = (self.sampled.get(peer.key), self.unsampled.get(peer.key)) {
@@ -149,24 +250,28 @@ fn difference(more: &Counts, less: &Counts) -> String {
     text
 }
 
-fn write_rounds(text: &mut String, samples: &ByPeer<Vec<Option<Sample>>>, log: &str) {
-    let _ = writeln!(
-        text,
-        "| log {log} | requests/s | / bare hyper | / bare axum (least, most) | user µs | system µs | p50 µs | p99 µs |\n\
-         |---|---:|---:|---:|---:|---:|---:|---:|"
-    );
+fn rounds_table(samples: &ByPeer<Vec<Option<Sample>>>) -> String {
+    let mut text =
+        "| | rounds | requests/s | of bare hyper | of bare axum (least, most) | prodkit_axum is | user µs | \
+                    system µs | p50 µs | p99 µs | p99 of bare axum |\n\
+                    |---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n"
+            .to_owned();
     for peer in peer::ALL.iter().filter(|peer| samples.contains_key(peer.key)) {
+        let valid: Vec<_> = samples[peer.key].iter().flatten().collect();
         let of = |what: fn(&Sample) -> f64| {
-            median(samples[peer.key].iter().flatten().map(what).collect()).unwrap_or(f64::NAN)
+            median(valid.iter().map(|sample| what(sample)).collect()).unwrap_or(f64::NAN)
         };
         let against = ratios(samples, peer.key, "bare_axum");
-        let (least, most) = against
-            .iter()
-            .fold((f64::NAN, f64::NAN), |(least, most), ratio| (ratio.min(least), ratio.max(most)));
+        let (least, most) = extremes(&against);
+        let times =
+            ratio(samples, "prodkit_axum", peer.key).map_or(String::new(), |ratio| format!("{ratio:.2} ×"));
+        let p99 = within_rounds(samples, peer.key, "bare_axum", |sample| sample.p99_us);
         let _ = writeln!(
             text,
-            "| `{}` | {:.0} | {:.2} | {:.2} ({least:.2}, {most:.2}) | {:.1} | {:.1} | {:.0} | {:.0} |",
+            "| `{}` | {} of {} | {:.0} | {:.2} | {:.2} ({least:.2}, {most:.2}) | {times} | {:.1} | {:.1} | {:.0} | {:.0} | {:.2} |",
             peer.key,
+            valid.len(),
+            samples[peer.key].len(),
             of(|sample| sample.requests_per_second),
             ratio(samples, peer.key, "bare_hyper").unwrap_or(f64::NAN),
             median(against).unwrap_or(f64::NAN),
@@ -174,16 +279,30 @@ fn write_rounds(text: &mut String, samples: &ByPeer<Vec<Option<Sample>>>, log: &
             of(|sample| sample.system_us),
             of(|sample| sample.p50_us),
             of(|sample| sample.p99_us),
+            median(p99).unwrap_or(f64::NAN),
         );
     }
-    text.push('\n');
+    text
+}
+
+fn extremes(values: &[f64]) -> (f64, f64) {
+    values.iter().fold((f64::NAN, f64::NAN), |(least, most), value| (value.min(least), value.max(most)))
 }
 
 /// Of requests per second, within each round.
 fn ratios(samples: &ByPeer<Vec<Option<Sample>>>, peer: &str, bare: &str) -> Vec<f64> {
+    within_rounds(samples, peer, bare, |sample| sample.requests_per_second)
+}
+
+fn within_rounds(
+    samples: &ByPeer<Vec<Option<Sample>>>,
+    peer: &str,
+    bare: &str,
+    what: fn(&Sample) -> f64,
+) -> Vec<f64> {
     let (Some(peer), Some(bare)) = (samples.get(peer), samples.get(bare)) else { return Vec::new() };
     let both = peer.iter().zip(bare).filter_map(|(peer, bare)| peer.as_ref().zip(bare.as_ref()));
-    both.map(|(peer, bare)| peer.requests_per_second / bare.requests_per_second).collect()
+    both.map(|(peer, bare)| what(peer) / what(bare)).collect()
 }
 
 fn ratio(samples: &ByPeer<Vec<Option<Sample>>>, peer: &str, bare: &str) -> Option<f64> {

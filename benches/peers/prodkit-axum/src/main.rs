@@ -14,11 +14,14 @@ async fn order(Path(id): Path<u64>) -> impl IntoResponse {
 }
 
 async fn app(_: Context) -> Result<App, BoxError> {
-    Ok(App::new().axum(
-        Router::new()
-            .route("/", get(async || peer_answer::HELLO))
-            .route(peer_answer::ORDER_ROUTE, get(order)),
-    ))
+    let router = Router::new()
+        .route("/", get(async || peer_answer::HELLO))
+        .route(peer_answer::ORDER_ROUTE, get(order));
+    let router = peer_answer::more_routes().fold(router, |router, route| router.route(&route, get(order)));
+    for name in peer_answer::more_series() {
+        metrics::counter!("peer_series", "name" => name).increment(1);
+    }
+    Ok(App::new().axum(router))
 }
 
 fn main() -> ExitCode {

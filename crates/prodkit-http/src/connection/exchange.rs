@@ -2,11 +2,12 @@
 
 use super::live::{InFlight, Live};
 use super::streams::{Flow, Streams};
+use crate::BoxError;
 use crate::body::{Body, BodyLimits, TooLarge};
-use crate::{BoxError, current};
+use crate::current::WithPeer;
 use http::header::{CONNECTION, CONTENT_LENGTH};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
-use http_body::{Frame, SizeHint};
+use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 use pin_project_lite::pin_project;
 use std::cell::RefCell;
@@ -65,18 +66,18 @@ impl<S: Served> hyper::service::Service<Request<Incoming>> for Exchanges<S> {
         let connect = request.method() == Method::CONNECT;
         let request = self.bounded(request);
         let mut service = self.service.borrow_mut();
-        let state = current::with_peer(self.live.peer, || {
-            match service.poll_ready(&mut Context::from_waker(Waker::noop())) {
-                Poll::Ready(Ok(())) => State::Called { future: service.call(request) },
-                Poll::Ready(Err(error)) => State::Failed { error: Some(error.into()) },
-                // What it waits for may have been promised to this very clone, so that one goes with the request.
-                Poll::Pending => {
-                    let fresh = service.clone();
-                    let waiting = mem::replace(&mut *service, fresh);
-                    State::Waiting { call: Some((waiting, request)) }
-                }
+        let peer = WithPeer::enter(self.live.peer);
+        let state = match service.poll_ready(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Ok(())) => State::Called { future: service.call(request) },
+            Poll::Ready(Err(error)) => State::Failed { error: Some(error.into()) },
+            // What it waits for may have been promised to this very clone, so that one goes with the request.
+            Poll::Pending => {
+                let fresh = service.clone();
+                let waiting = mem::replace(&mut *service, fresh);
+                State::Waiting { call: Some(Box::new((waiting, request))) }
             }
-        });
+        };
+        drop(peer);
         let flow = self.streams.as_ref().map(Streams::begin);
         Exchange { state, connect, peer: self.live.peer, in_flight: Some(in_flight), flow }
     }
@@ -86,7 +87,8 @@ impl<S> Exchanges<S> {
     fn bounded(&self, request: Request<Incoming>) -> Request<Body> {
         let limits = &self.live.roster.limits;
         let limits = BodyLimits { bytes: limits.body_bytes, wait: limits.read_timeout };
-        let length = content_length(request.headers());
+        // hyper knows what has no body
+        let length = if request.body().is_end_stream() { None } else { content_length(request.headers()) };
         let mut request = request.map(|incoming| Body::incoming(incoming, limits, &self.live));
         if length.is_some_and(|length| length > limits.bytes) {
             request.body_mut().refuse();
@@ -116,7 +118,8 @@ pin_project! {
 pin_project! {
     #[project = StateProjection]
     enum State<S, F> {
-        Waiting { call: Option<(S, Request<Body>)> },
+        // boxed: it is seldom, and would make room for itself in every future
+        Waiting { call: Option<Box<(S, Request<Body>)>> },
         Called { #[pin] future: F },
         Failed { error: Option<BoxError> },
     }
@@ -128,23 +131,26 @@ impl<S: Served> Future for Exchange<S> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let mut state = this.state;
-        let response = current::with_peer(*this.peer, || {
-            loop {
-                match state.as_mut().project() {
-                    StateProjection::Called { future } => return future.poll(cx).map_err(Into::into),
-                    StateProjection::Failed { error } => {
-                        return Poll::Ready(Err(error.take().unwrap_or_else(|| POLLED_AGAIN.into())));
+        let peer = WithPeer::enter(*this.peer);
+        let response = loop {
+            match state.as_mut().project() {
+                StateProjection::Called { future } => break ready!(future.poll(cx)).map_err(Into::into),
+                StateProjection::Failed { error } => {
+                    break Err(error.take().unwrap_or_else(|| POLLED_AGAIN.into()));
+                }
+                StateProjection::Waiting { call } => {
+                    let Some(waiting) = call else { break Err(POLLED_AGAIN.into()) };
+                    if let Err(error) = ready!(waiting.0.poll_ready(cx)) {
+                        break Err(error.into());
                     }
-                    StateProjection::Waiting { call } => {
-                        let Some((service, _)) = call else { return Poll::Ready(Err(POLLED_AGAIN.into())) };
-                        ready!(service.poll_ready(cx)).map_err(Into::into)?;
-                        let Some((mut service, request)) = call.take() else { continue };
-                        state.set(State::Called { future: service.call(request) });
-                    }
+                    let Some(waiting) = call.take() else { continue };
+                    let (mut service, request) = *waiting;
+                    state.set(State::Called { future: service.call(request) });
                 }
             }
-        });
-        let mut response = match ready!(response) {
+        };
+        drop(peer);
+        let mut response = match response {
             Ok(response) => response,
             Err(error) => {
                 tracing::debug!(%error, "service failed without an answer");

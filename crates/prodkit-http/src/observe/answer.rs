@@ -18,7 +18,7 @@ pub(super) fn problem(status: StatusCode, record: &Record) -> Response<Bytes> {
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     match status {
-        StatusCode::SERVICE_UNAVAILABLE if record.permit.is_none() => {
+        StatusCode::SERVICE_UNAVAILABLE if !record.admitted => {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
         // what is left of the body is not waited for

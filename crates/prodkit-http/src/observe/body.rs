@@ -1,8 +1,10 @@
 //! The body of a response under observation, to its last byte.
 
-use super::exchange::{Outcome, Record};
+use super::exchange::Outcome;
 use super::future::caught;
-use crate::{BoxError, current};
+use super::pool::Held;
+use crate::BoxError;
+use crate::current::Listening;
 use bytes::{Buf as _, Bytes};
 use http::Version;
 use http_body::{Body, Frame, SizeHint};
@@ -23,7 +25,7 @@ pin_project! {
         // To be given before anything of `body`: the rest of a chunk, or the layer's own answer.
         rest: Bytes,
         declared: Option<u64>,
-        record: Option<Record>,
+        record: Option<Held>,
         // What it is when it ends well.
         outcome: Outcome,
     }
@@ -31,12 +33,12 @@ pin_project! {
 
 impl<B: Body> ObservedBody<B> {
     /// `declared` is the length the response's head gives.
-    pub(super) fn new(body: B, record: Option<Record>, declared: Option<u64>) -> Self {
+    pub(super) fn new(body: B, record: Option<Held>, declared: Option<u64>) -> Self {
         let declared = declared.or_else(|| body.size_hint().exact());
         Self { body: Some(body), rest: Bytes::new(), declared, record, outcome: Outcome::Completed }
     }
 
-    pub(super) fn own(bytes: Bytes, record: Record, outcome: Outcome) -> Self {
+    pub(super) fn own(bytes: Bytes, record: Held, outcome: Outcome) -> Self {
         Self { body: None, rest: bytes, declared: None, record: Some(record), outcome }
     }
 }
@@ -51,11 +53,12 @@ impl<B: Body<Error: Into<BoxError>>> ObservedBody<B> {
         let (Some(body), Some(record)) = (this.body.as_mut().as_pin_mut(), this.record) else {
             return Poll::Ready(None);
         };
-        let (polled, told) = {
+        let listening = Listening::start();
+        let polled = {
             let _scope = record.enter();
-            current::listen(|| caught(|| body.poll_frame(cx)))
+            caught(|| body.poll_frame(cx))
         };
-        record.note(told);
+        record.note(listening.end());
         match polled {
             Ok(Poll::Pending) => Poll::Pending,
             Ok(Poll::Ready(Some(Ok(frame)))) => {

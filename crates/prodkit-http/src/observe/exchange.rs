@@ -1,11 +1,12 @@
 //! A request and what became of it.
 
+use super::Observe;
 use super::metrics::RouteMetrics;
 use super::service::Mount;
-use super::{Observe, Permit};
 use crate::BoxError;
-use crate::current::Told;
-use http::{HeaderValue, Method, StatusCode, Uri, Version};
+use crate::current::{Told, ToldRoute};
+use http::uri::{PathAndQuery, Scheme};
+use http::{HeaderValue, Method, StatusCode, Version};
 use prodkit_trace::{Companion, Scope, SpanId, TraceContext, TraceState};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -43,17 +44,20 @@ pub(super) struct Record {
     pub(super) companion: Option<Companion>,
     pub(super) start: Instant,
     pub(super) method: Method,
-    pub(super) uri: Uri,
+    pub(super) path: Option<PathAndQuery>,
     pub(super) version: Version,
     pub(super) peer: Option<SocketAddr>,
+    /// The client's own; else the trace id is it.
+    pub(super) request_id: Option<HeaderValue>,
+    pub(super) scheme: Option<Scheme>,
     pub(super) user_agent: Option<HeaderValue>,
-    pub(super) request_id: HeaderValue,
     pub(super) route: Option<Arc<RouteMetrics>>,
     pub(super) status: Option<StatusCode>,
     pub(super) bytes_in: u64,
     pub(super) bytes_out: u64,
     pub(super) error: Option<BoxError>,
-    pub(super) permit: Option<Permit>,
+    /// It has a place among the requests in flight.
+    pub(super) admitted: bool,
     /// The request's body was waited for too long.
     pub(super) late: bool,
     pub(super) over: bool,
@@ -71,11 +75,20 @@ impl Record {
     }
 
     /// Keeps what a poll told.
-    pub(super) fn note(&mut self, told: Told) {
+    #[inline]
+    pub(super) fn note(&mut self, told: Option<Told>) {
+        if let Some(told) = told {
+            self.keep(told);
+        }
+    }
+
+    fn keep(&mut self, told: Told) {
         self.bytes_in = self.bytes_in.saturating_add(told.received);
         self.late |= told.late;
-        if let Some(route) = told.route {
-            self.route = Some(self.mount.route(route.as_str()));
+        match told.route {
+            None => {}
+            Some(ToldRoute::Known(route)) => self.route = Some(route),
+            Some(ToldRoute::Named(route)) => self.route = Some(self.mount.route(route.as_str())),
         }
     }
 
@@ -83,7 +96,9 @@ impl Record {
         if std::mem::replace(&mut self.over, true) {
             return;
         }
-        self.permit = None;
+        if std::mem::replace(&mut self.admitted, false) {
+            self.settings().leave();
+        }
         let elapsed = self.start.elapsed();
         let exchange = Exchange { record: self, outcome, elapsed };
         let settings = self.settings();
@@ -139,12 +154,12 @@ impl<'a> Exchange<'a> {
 
     /// The path, without the query; at most 2,048 bytes of it.
     pub fn path(&self) -> &'a str {
-        bounded(self.record.uri.path(), MAX_PATH)
+        bounded(self.record.path.as_ref().map_or("", PathAndQuery::path), MAX_PATH)
     }
 
     /// The scheme, where the client named one (HTTP/2 does).
     pub fn scheme(&self) -> Option<&'a str> {
-        self.record.uri.scheme_str()
+        self.record.scheme.as_ref().map(Scheme::as_str)
     }
 
     /// The version of HTTP.
@@ -178,9 +193,9 @@ impl<'a> Exchange<'a> {
         self.record.companion.as_ref()?.state()
     }
 
-    /// The request id: 1 to 128 visible ASCII characters.
-    pub fn request_id(&self) -> &'a str {
-        self.record.request_id.to_str().unwrap_or_default()
+    /// The request id that the client sent: 1 to 128 visible ASCII characters. Without one the trace id is it.
+    pub fn request_id(&self) -> Option<&'a str> {
+        self.record.request_id.as_ref()?.to_str().ok()
     }
 
     /// Bytes of the request's body that the service read. What a task it spawned reads is not counted.

@@ -3,8 +3,10 @@
 use super::answer::problem;
 use super::body::ObservedBody;
 use super::exchange::{Outcome, Record};
+use super::pool::Held;
+use crate::BoxError;
 use crate::body::ReadTimeout;
-use crate::{BoxError, current};
+use crate::current::{Listening, Until};
 use http::header::CONTENT_LENGTH;
 use http::{Method, Response, StatusCode};
 use http_body_util::LengthLimitError;
@@ -27,9 +29,9 @@ pin_project! {
         // before the record: the service's work ends before its request does
         #[pin]
         state: State<F>,
-        #[pin]
-        timer: Option<Sleep>,
-        record: Option<Record>,
+        // only what has to wait gets one
+        timer: Option<Pin<Box<Sleep>>>,
+        record: Option<Held>,
     }
 }
 
@@ -43,11 +45,11 @@ pin_project! {
 }
 
 impl<F> ObservedFuture<F> {
-    pub(super) fn running(record: Record, future: F) -> Self {
+    pub(super) fn running(record: Held, future: F) -> Self {
         Self { state: State::Running { future }, timer: None, record: Some(record) }
     }
 
-    pub(super) fn refused(record: Record, refusal: Refusal) -> Self {
+    pub(super) fn refused(record: Held, refusal: Refusal) -> Self {
         Self { state: State::Refused { refusal: Some(refusal) }, timer: None, record: Some(record) }
     }
 }
@@ -68,13 +70,16 @@ where
             StateProjection::Done => return Poll::Pending,
             StateProjection::Refused { refusal } => refusal.take(),
             StateProjection::Running { future } => {
-                let (polled, told) = {
+                let listening = Listening::start();
+                let polled = {
                     let _scope = record.enter();
                     let timeout = record.settings().timeout;
                     let deadline = timeout.map(|timeout| crate::connection::after(record.start, timeout));
-                    current::listen(|| current::until(deadline, || caught(|| future.poll(cx))))
+                    let _until = Until::enter(deadline);
+                    caught(|| future.poll(cx))
                 };
-                let waiting = told.waiting;
+                let told = listening.end();
+                let waiting = told.as_ref().is_some_and(|told| told.waiting);
                 record.note(told);
                 match polled {
                     // Extractors that do not know the body's error take it for the client's mistake.
@@ -91,11 +96,10 @@ where
                     Err(panicked) => Some(Refusal::panicked(panicked)),
                     Ok(Poll::Pending) => {
                         let Some(timeout) = record.settings().timeout else { return Poll::Pending };
-                        if this.timer.is_none() {
-                            this.timer
-                                .set(Some(sleep_until(crate::connection::after(record.start, timeout))));
-                        }
-                        if this.timer.as_pin_mut().is_none_or(|timer| timer.poll(cx).is_pending()) {
+                        let timer = this.timer.get_or_insert_with(|| {
+                            Box::pin(sleep_until(crate::connection::after(record.start, timeout)))
+                        });
+                        if timer.as_mut().poll(cx).is_pending() {
                             return Poll::Pending;
                         }
                         Some(Refusal::timed_out(waiting))
@@ -117,7 +121,7 @@ where
 }
 
 fn answered<B: http_body::Body>(
-    record: &mut Option<Record>,
+    record: &mut Option<Held>,
     mut response: Response<B>,
 ) -> Response<ObservedBody<B>> {
     let length = response.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
@@ -134,10 +138,15 @@ fn settle<B>(record: &mut Record, response: &mut Response<B>, empty: bool, outco
     let status = response.status();
     record.status = Some(status);
     let headers = response.headers_mut();
-    headers.insert(super::request_id::HEADER, record.request_id.clone());
-    if let Some(trace) = super::request_id::trace(&record.request_id, record.context.trace_id()) {
-        headers.insert(super::request_id::TRACE, trace);
-    }
+    let trace = super::request_id::of_trace(record.context.trace_id());
+    let id = match &record.request_id {
+        Some(id) => {
+            headers.insert(super::request_id::TRACE, trace);
+            id.clone()
+        }
+        None => trace,
+    };
+    headers.insert(super::request_id::HEADER, id);
     let no_body = empty
         || record.method == Method::HEAD
         || (record.method == Method::CONNECT && status.is_success())

@@ -51,7 +51,13 @@ impl Metrics {
         &self.unmatched
     }
 
-    pub(super) fn route(&self, route: &str) -> Arc<RouteMetrics> {
+    /// Looked up only where it is not the one that was `first`.
+    pub(super) fn route_or(&self, first: &OnceLock<Arc<RouteMetrics>>, route: &str) -> Arc<RouteMetrics> {
+        let first = first.get_or_init(|| self.route(route));
+        if first.name() == route { first.clone() } else { self.route(route) }
+    }
+
+    fn route(&self, route: &str) -> Arc<RouteMetrics> {
         if let Some(known) = self.routes.read().unwrap_or_else(PoisonError::into_inner).get(route) {
             return known.clone();
         }
@@ -65,7 +71,7 @@ impl Metrics {
 }
 
 /// The metrics of one route.
-pub(super) struct RouteMetrics {
+pub(crate) struct RouteMetrics {
     name: Arc<str>,
     methods: [OnceLock<MethodMetrics>; METHODS.len()],
 }

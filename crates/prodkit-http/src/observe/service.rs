@@ -3,15 +3,18 @@
 use super::exchange::Record;
 use super::future::{ObservedFuture, Refusal, caught};
 use super::metrics::RouteMetrics;
+use super::pool::Held;
 use super::{Observe, Parent, request_id};
 use crate::body::TooLarge;
+use crate::current::Listening;
 use crate::{BoxError, current};
 use http::header::USER_AGENT;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use prodkit_trace::{Arrival, Propagators, TraceContext};
 use std::fmt;
+use std::pin::pin;
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use tokio::time::Instant;
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -28,20 +31,29 @@ pub struct Observed<S> {
 /// One place where the layer is mounted.
 pub(super) struct Mount {
     pub(super) settings: Observe,
-    /// The route that came here first. Inside a router it is the only one.
+    /// Whether what is inside tells the route when it is asked for that alone.
+    router: bool,
+    /// The route that came here first, and is the only one of a service that has one.
     first: OnceLock<Arc<RouteMetrics>>,
 }
 
 impl Mount {
+    pub(super) fn of_service(settings: Observe) -> Self {
+        Self { settings, router: false, first: OnceLock::new() }
+    }
+
+    pub(super) fn of_router(settings: Observe) -> Self {
+        Self { settings, router: true, first: OnceLock::new() }
+    }
+
     pub(super) fn route(&self, route: &str) -> Arc<RouteMetrics> {
-        let first = self.first.get_or_init(|| self.settings.metrics.route(route));
-        if first.name() == route { first.clone() } else { self.settings.metrics.route(route) }
+        self.settings.metrics.route_or(&self.first, route)
     }
 }
 
 impl<S> Observed<S> {
-    pub(super) fn new(settings: Observe, inner: S) -> Self {
-        Self { inner, mount: Arc::new(Mount { settings, first: OnceLock::new() }) }
+    pub(super) fn new(mount: Mount, inner: S) -> Self {
+        Self { inner, mount: Arc::new(mount) }
     }
 }
 
@@ -70,29 +82,59 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let mut record = self.mount.begin(&request);
         if request.extensions().get::<TooLarge>().is_some() {
-            return ObservedFuture::refused(record, Refusal::too_large());
+            return self.refuse(record, request, Refusal::too_large());
         }
-        record.permit = self.mount.settings.admit();
-        if record.permit.is_none() {
-            return ObservedFuture::refused(record, Refusal::shed());
+        record.admitted = self.mount.settings.admit();
+        if !record.admitted {
+            return self.refuse(record, request, Refusal::shed());
         }
-        let (future, told) = {
+        // both in places that the closure only refers to: what a closure takes or returns is copied
+        let (mut request, mut future) = (Some(request), None);
+        let listening = Listening::start();
+        let called = {
             let _scope = record.enter();
-            current::listen(|| caught(|| self.inner.call(request)))
+            caught(|| future = request.take().map(|request| self.inner.call(request)))
         };
-        record.note(told);
-        match future {
-            Ok(future) => ObservedFuture::running(record, future),
-            Err(panicked) => ObservedFuture::refused(record, Refusal::panicked(panicked)),
+        record.note(listening.end());
+        match (called, future) {
+            (Ok(()), Some(future)) => ObservedFuture::running(record, future),
+            (Ok(()), None) => ObservedFuture::refused(record, Refusal::shed()),
+            (Err(panicked), _) => ObservedFuture::refused(record, Refusal::panicked(panicked)),
         }
     }
 }
 
+impl<S> Observed<S> {
+    #[cold]
+    fn refuse<B>(
+        &mut self,
+        mut record: Held,
+        request: Request<B>,
+        refusal: Refusal,
+    ) -> ObservedFuture<S::Future>
+    where
+        S: tower_service::Service<Request<B>>,
+    {
+        if self.mount.router {
+            // a route is told before the handler is called, so in the first poll or never
+            let ask = || {
+                let mut cx = Context::from_waker(Waker::noop());
+                drop(pin!(self.inner.call(request)).poll(&mut cx));
+            };
+            let listening = Listening::start();
+            let _ = caught(|| current::ask_route(ask));
+            record.note(listening.end());
+        }
+        ObservedFuture::refused(record, refusal)
+    }
+}
+
 impl Mount {
-    fn begin<B>(self: &Arc<Self>, request: &Request<B>) -> Record {
+    fn begin<B>(self: &Arc<Self>, request: &Request<B>) -> Held {
         let start = Instant::now();
         let headers = request.headers();
-        let Arrival { context: caller, companion, .. } = arrival(self.settings.propagators, headers);
+        let ours = Ours::of(headers);
+        let Arrival { context: caller, companion, .. } = ours.arrival(self.settings.propagators, headers);
         let context = caller.map_or_else(|| TraceContext::root(false), |caller| caller.child());
         let parent = Parent {
             context: caller,
@@ -102,32 +144,71 @@ impl Mount {
             headers,
         };
         let decision = self.settings.observer.decide(&parent);
-        let route = self.settings.route.and_then(|route| route(request.extensions()));
-        Record {
+        Held::new(Record {
             mount: self.clone(),
             context: context.with_sampled(decision.is_sampled()),
             parent: caller.map(|caller| caller.span_id()),
             companion,
             start,
             method: request.method().clone(),
-            uri: request.uri().clone(),
+            path: request.uri().path_and_query().cloned(),
             version: request.version(),
             peer: current::peer_addr(),
-            user_agent: headers.get(USER_AGENT).cloned(),
-            request_id: request_id::of(headers, context.trace_id()),
-            route: route.map(|route| self.route(route)),
+            request_id: ours.request_id.and_then(request_id::of_client),
+            scheme: request.uri().scheme().cloned(),
+            user_agent: ours.user_agent.cloned(),
+            route: None,
             status: None,
             bytes_in: 0,
             bytes_out: 0,
             error: None,
-            permit: None,
+            admitted: false,
             late: false,
             over: false,
+        })
+    }
+}
+
+/// The headers that every request is looked through for.
+struct Ours<'a> {
+    /// Whether there may be any of a caller's trace, in W3C's format.
+    w3c: bool,
+    request_id: Option<&'a HeaderValue>,
+    user_agent: Option<&'a HeaderValue>,
+}
+
+impl<'a> Ours<'a> {
+    fn of(headers: &'a HeaderMap) -> Self {
+        /// The hashes of the names cost more than a look at this many others.
+        const FEW: usize = 16;
+        if headers.len() > FEW {
+            let (request_id, user_agent) = (headers.get(request_id::HEADER), headers.get(USER_AGENT));
+            return Self { w3c: true, request_id, user_agent };
+        }
+        let mut ours = Self { w3c: false, request_id: None, user_agent: None };
+        for (name, value) in headers {
+            if *name == USER_AGENT {
+                ours.user_agent = ours.user_agent.or(Some(value));
+            } else if *name == request_id::HEADER {
+                ours.request_id = ours.request_id.or(Some(value));
+            } else if *name == TRACEPARENT || *name == BAGGAGE {
+                ours.w3c = true;
+            }
+        }
+        ours
+    }
+
+    /// The caller's context and what travels with it.
+    fn arrival(&self, propagators: Propagators, headers: &HeaderMap) -> Arrival {
+        if self.w3c || propagators != Propagators::W3C {
+            arrival(propagators, headers)
+        } else {
+            Arrival::default()
         }
     }
 }
 
-/// The caller's context and what travels with it. Known names are not parsed and hashed anew for each request.
+/// Known names are not parsed and hashed anew for each request.
 fn arrival(propagators: Propagators, headers: &HeaderMap) -> Arrival {
     propagators.extract(|name| {
         let values = match name {

@@ -31,9 +31,9 @@ async fn inside_a_router_the_route_is_the_matched_template() {
     let witness = Arc::<Witness>::default();
     let router = Router::new()
         .route("/orders/{id}", get(async || "order").post(async |body: Bytes| body))
-        .route("/health", get(async || "ok"))
-        .layer(witness.observe().per_route(matched_path));
-    let server = Server::start(Service::new(router), Limits::default()).await;
+        .route("/health", get(async || "ok"));
+    let observed = witness.observe().router(matched_path, |tell| router.layer(tell));
+    let server = Server::start(Service::new(observed), Limits::default()).await;
     let mut client = server.connect().await;
     for path in ["/orders/1", "/orders/2?q=1", "/nowhere/1", "/nowhere/2", "/health"] {
         let (head, _) = client.get(path).await;
@@ -78,6 +78,37 @@ async fn inside_a_router_the_route_is_the_matched_template() {
     );
     // each series was looked up once
     assert_eq!(*witness.counts.registrations.lock().expect("no panic"), 10);
+    server.ends_clean().await;
+}
+
+#[tokio::test]
+async fn a_request_that_is_refused_has_its_route_and_meets_no_handler() {
+    let witness = Arc::<Witness>::default();
+    let router = Router::new()
+        .route("/orders/{id}", get(async || -> &str { panic!("a handler") }).put(async || "put"));
+    let observe = witness.observe().max_in_flight(0);
+    let observed = observe.clone().router(matched_path, |tell| router.layer(tell));
+    let server = Server::start(Service::new(observed), Limits::default().body_bytes(2)).await;
+    let mut client = server.connect().await;
+    for (path, code) in [("/orders/1", 503), ("/nowhere", 503), ("/orders/2", 503)] {
+        let (head, _) = client.get(path).await;
+        assert_eq!(status(&head), code, "{path}");
+    }
+    client.send("PUT /orders/3 HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc").await;
+    assert_eq!(status(&client.response().await.0), 413);
+    let seen = witness.exchanges(4).await;
+    let seen: Vec<_> = seen.iter().map(|seen| (seen.route.as_deref(), seen.outcome)).collect();
+    let route = Some("/orders/{id}");
+    assert_eq!(
+        seen,
+        [
+            (route, Some(Outcome::Shed)),
+            (None, Some(Outcome::Shed)),
+            (route, Some(Outcome::Shed)),
+            (route, Some(Outcome::BodyRefused)),
+        ]
+    );
+    assert_eq!(observe.in_flight(), 0);
     server.ends_clean().await;
 }
 
@@ -235,16 +266,23 @@ async fn what_the_client_sends_is_bounded() {
         start(&witness, async |request| Ok(text(request.into_body().collect().await?.to_bytes()))).await;
     let mut client = server.connect().await;
     let (path, agent) = ("p".repeat(10_000), "u".repeat(10_000));
+    let sampled = format!("Traceparent: 00-{TRACE}-{SPAN}-01");
     client
-        .send(format!("GET /{path} HTTP/1.1\r\nHost: a\r\nUser-Agent: {agent}\r\nX-Request-Id: a b\r\n\r\n"))
+        .send(format!(
+            "GET /{path} HTTP/1.1\r\nHost: a\r\n{sampled}\r\nUser-Agent: {agent}\r\nX-Request-Id: a b\r\n\r\n"
+        ))
         .await;
     client.response().await;
-    client.send(b"GET / HTTP/1.1\r\nHost: a\r\nUser-Agent: \xff\r\n\r\n").await;
+    let head = format!("GET / HTTP/1.1\r\nHost: a\r\n{sampled}\r\nUser-Agent: ");
+    client.send([head.as_bytes(), b"\xff\r\n\r\n"].concat()).await;
     client.response().await;
-    let seen = witness.exchanges(2).await;
+    client.send(format!("GET / HTTP/1.1\r\nHost: a\r\nUser-Agent: {agent}\r\n\r\n")).await;
+    client.response().await;
+    let seen = witness.exchanges(3).await;
     assert_eq!((seen[0].path.len(), seen[0].user_agent.as_ref().map(String::len)), (2048, Some(256)));
     assert_eq!(seen[0].request_id, seen[0].trace_id);
     assert_eq!(seen[1].user_agent, None);
+    assert_eq!(seen[2].user_agent.as_ref().map(String::len), Some(256), "sampled or not");
     server.ends_clean().await;
 }
 

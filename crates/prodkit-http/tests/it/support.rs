@@ -293,7 +293,9 @@ impl Observer for Witness {
             trace_id: exchange.context().trace_id().to_string(),
             parent: exchange.parent_span_id().map(|id| id.to_string()),
             tracestate: exchange.tracestate().map(|state| state.as_str().into()),
-            request_id: exchange.request_id().into(),
+            request_id: exchange
+                .request_id()
+                .map_or_else(|| exchange.context().trace_id().to_string(), Into::into),
             user_agent: exchange.user_agent().map(Into::into),
             version: format!("{:?}", exchange.version()),
             has_peer: exchange.peer_addr().is_some_and(|peer| peer.ip().is_loopback()),

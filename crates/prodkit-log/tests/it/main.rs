@@ -5,6 +5,7 @@
 mod allocations;
 mod bridge;
 mod filter;
+mod form;
 mod line;
 mod panic;
 mod property;

@@ -1,0 +1,174 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use prodkit_trace::TraceContext;
+use tracing_core::Level;
+
+use crate::Lines;
+use crate::clock;
+use crate::draft::{Draft, Origin};
+use crate::log::Core;
+
+/// Lines that are all alike: one message, and the same fields in the same order. What they have in common is written
+/// once, so one costs a third of a [`Line`](crate::Line).
+///
+/// ```
+/// use prodkit_log::{Level, Options, start};
+/// use std::time::Duration;
+///
+/// let (_layer, log) = start(Options::default(), std::io::sink())?;
+/// let lines = log.lines().target("http");
+/// let access = lines.form("request", &["route", "status", "duration_ms", "error.message"]);
+/// let mut line = access.line(Level::INFO, prodkit_trace::current());
+/// // no error: what comes last may be left out
+/// line.str("/orders/{id}").u64(200).millis(Duration::from_micros(1_500));
+/// line.finish();
+/// # assert!(log.shutdown(Duration::from_secs(9)));
+/// # assert_eq!(log.stats().written, 1);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Form {
+    lines: Lines,
+    plan: Arc<Plan>,
+}
+
+#[derive(Debug)]
+struct Plan {
+    /// What stands between the time and the ids.
+    origin: Box<[u8]>,
+    fields: Box<[Beginning]>,
+    /// The fields of every line.
+    constants: Box<[u8]>,
+}
+
+/// What stands before a field's value.
+#[derive(Debug)]
+struct Beginning {
+    text: Box<[u8]>,
+    /// `text` is all of it: redacted, or a name that was there before.
+    whole: bool,
+}
+
+impl Form {
+    pub(crate) fn new(lines: &Lines, msg: &str, names: &[&str]) -> Self {
+        let core = lines.core();
+        let mut draft = Draft::new(&core.shape);
+        draft.origin(&Origin { caller: None, target: lines.its_target() });
+        draft.message(|draft| draft.plain(msg));
+        let origin = draft.fields().0.into();
+        drop(draft);
+
+        // one line with all of them, so that each sees what stands before it
+        let mut draft = Draft::new(&core.shape);
+        let mut written = 0;
+        let mut next = |draft: &Draft<'_>| {
+            let text: Box<[u8]> = draft.fields().0[written..].into();
+            written += text.len();
+            text
+        };
+        let fields = names.iter().map(|name| {
+            let open = draft.open(name, "");
+            Beginning { text: next(&draft), whole: !open }
+        });
+        let fields = fields.collect();
+        core.constants.append_to(&mut draft);
+        let plan = Plan { origin, fields, constants: next(&draft) };
+        Self { lines: lines.clone(), plan: Arc::new(plan) }
+    }
+
+    /// Whether lines of this level are written now.
+    #[must_use]
+    pub fn enabled(&self, level: Level) -> bool {
+        self.lines.enabled(level)
+    }
+
+    /// Begins a line. `trace` is usually [`prodkit_trace::current()`]. If the filter disables it, the line comes to
+    /// nothing.
+    #[must_use = "a line is written by `finish`"]
+    pub fn line(&self, level: Level, trace: Option<TraceContext>) -> Filled<'_> {
+        let Self { lines, plan } = self;
+        let core = lines.core();
+        let draft = lines.enabled(level).then(|| {
+            let mut draft = Draft::new(&core.shape);
+            draft.head(level, clock::now());
+            draft.known_origin(&plan.origin);
+            draft.ids(trace);
+            draft
+        });
+        Filled { core, draft, rest: plan.fields.iter(), constants: &plan.constants }
+    }
+}
+
+/// A line of a [`Form`] while it is filled in: each value is that of the form's next field. Fields beyond the last value
+/// are left out, and so are values beyond the last field.
+///
+/// Dropped without [`finish`](Self::finish), it is not written.
+#[must_use = "a line is written by `finish`"]
+pub struct Filled<'f> {
+    core: &'f Core,
+    draft: Option<Draft<'f>>,
+    rest: std::slice::Iter<'f, Beginning>,
+    constants: &'f [u8],
+}
+
+impl<'f> Filled<'f> {
+    /// A text.
+    pub fn str(&mut self, value: &str) -> &mut Self {
+        if let Some(draft) = self.next() {
+            draft.put_str(value);
+        }
+        self
+    }
+
+    /// A text, or nothing of this field.
+    #[inline]
+    pub fn maybe_str(&mut self, value: Option<&str>) -> &mut Self {
+        match value {
+            Some(value) => self.str(value),
+            None => {
+                self.rest.next();
+                self
+            }
+        }
+    }
+
+    /// A number that is not negative.
+    pub fn u64(&mut self, value: u64) -> &mut Self {
+        if let Some(draft) = self.next() {
+            draft.put_u64(value);
+        }
+        self
+    }
+
+    /// A time in milliseconds, with three decimals.
+    pub fn millis(&mut self, value: Duration) -> &mut Self {
+        if let Some(draft) = self.next() {
+            draft.put_millis(value);
+        }
+        self
+    }
+
+    /// Where the next field's value goes, if it has one.
+    #[inline]
+    fn next(&mut self) -> Option<&mut Draft<'f>> {
+        let draft = self.draft.as_mut()?;
+        let Beginning { text, whole } = self.rest.next()?;
+        (draft.add_known(text) && !whole).then_some(draft)
+    }
+
+    /// Hands the line to the writer.
+    pub fn finish(self) {
+        let Self { core, draft, constants, .. } = self;
+        if let Some(mut draft) = draft {
+            draft.add_known(constants);
+            core.writer.push(draft.finish());
+        }
+    }
+}
+
+impl std::fmt::Debug for Filled<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Filled").field("enabled", &self.draft.is_some()).finish_non_exhaustive()
+    }
+}
