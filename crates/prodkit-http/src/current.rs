@@ -11,9 +11,12 @@ use tokio::time::Instant;
 
 thread_local! {
     static CURRENT: Current = const { Current {
-        peer: Cell::new(None), deadline: Cell::new(None), asked: Cell::new(false), told: Cell::new(false),
-        route: Cell::new(None), received: Cell::new(0), waiting: Cell::new(false), late: Cell::new(false),
+        peer: Cell::new(None), deadline: Cell::new(None), asked: Cell::new(false), route: Cell::new(None),
+        received: Cell::new(0), waiting: Cell::new(false), late: Cell::new(false),
     } };
+    // Whether anything was told: most polls tell nothing. Apart, since a route has a destructor and this has none: it
+    // is there as long as the thread, and read without asking whether it still is.
+    static TOLD: Cell<bool> = const { Cell::new(false) };
 }
 
 struct Current {
@@ -21,8 +24,6 @@ struct Current {
     deadline: Cell<Option<Instant>>,
     /// The route is all that is asked for.
     asked: Cell<bool>,
-    /// Whether anything of what follows was told. Most polls tell nothing.
-    told: Cell<bool>,
     route: Cell<Option<ToldRoute>>,
     received: Cell<u64>,
     waiting: Cell<bool>,
@@ -151,10 +152,8 @@ pub(crate) fn late() {
 
 #[inline]
 fn tell(what: impl FnOnce(&Current)) {
-    let _ = CURRENT.try_with(|current| {
-        current.told.set(true);
-        what(current);
-    });
+    let _ = CURRENT.try_with(what);
+    TOLD.set(true);
 }
 
 /// What one poll of an observed request told.
@@ -182,27 +181,35 @@ impl Listening {
     #[inline]
     pub(crate) fn end(self) -> Option<Told> {
         let told = take();
-        if let Some(Told { route, received, waiting, late }) = self.before {
-            tell(|current| {
-                current.route.set(route);
-                current.received.set(received);
-                current.waiting.set(waiting);
-                current.late.set(late);
-            });
+        if let Some(before) = self.before {
+            restore(before);
         }
         told
     }
 }
 
+/// One layer within another.
+#[cold]
+fn restore(Told { route, received, waiting, late }: Told) {
+    tell(|current| {
+        current.route.set(route);
+        current.received.set(received);
+        current.waiting.set(waiting);
+        current.late.set(late);
+    });
+}
+
 #[inline]
 fn take() -> Option<Told> {
-    let told = CURRENT.try_with(|current| {
-        current.told.replace(false).then(|| Told {
-            route: current.route.take(),
-            received: current.received.take(),
-            waiting: current.waiting.take(),
-            late: current.late.take(),
-        })
+    if TOLD.replace(false) { collect() } else { None }
+}
+
+fn collect() -> Option<Told> {
+    let told = CURRENT.try_with(|current| Told {
+        route: current.route.take(),
+        received: current.received.take(),
+        waiting: current.waiting.take(),
+        late: current.late.take(),
     });
-    told.ok().flatten()
+    told.ok()
 }

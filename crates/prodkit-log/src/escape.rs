@@ -34,6 +34,12 @@ fn escape_slowly(out: &mut Vec<u8>, text: &str, limit: usize, quoted: bool) -> b
     append(out, &text[run..], limit)
 }
 
+/// Whether it is all ASCII that stays as it is, as names and most values are.
+#[inline]
+pub(crate) fn is_plain(text: &str) -> bool {
+    plain_ascii(text.as_bytes())
+}
+
 /// Whether no byte needs an escape, or begins a character that may need one.
 #[inline]
 fn plain(bytes: &[u8]) -> bool {

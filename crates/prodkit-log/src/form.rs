@@ -89,14 +89,20 @@ impl Form {
     pub fn line(&self, level: Level, trace: Option<TraceContext>) -> Filled<'_> {
         let Self { lines, plan } = self;
         let core = lines.core();
-        let draft = lines.enabled(level).then(|| {
-            let mut draft = Draft::new(&core.shape);
-            draft.head(level, clock::now());
-            draft.known_origin(&plan.origin);
-            draft.ids(trace);
-            draft
-        });
-        Filled { core, draft, rest: plan.fields.iter(), constants: &plan.constants }
+        // filled where it lies: a draft is large enough for its moves to be felt
+        let mut filled = Filled {
+            core,
+            draft: Draft::new(&core.shape),
+            rest: plan.fields.iter(),
+            constants: &plan.constants,
+            enabled: lines.enabled(level),
+        };
+        if filled.enabled {
+            filled.draft.head(level, clock::now());
+            filled.draft.known_origin(&plan.origin);
+            filled.draft.ids(trace);
+        }
+        filled
     }
 }
 
@@ -107,9 +113,10 @@ impl Form {
 #[must_use = "a line is written by `finish`"]
 pub struct Filled<'f> {
     core: &'f Core,
-    draft: Option<Draft<'f>>,
+    draft: Draft<'f>,
     rest: std::slice::Iter<'f, Beginning>,
     constants: &'f [u8],
+    enabled: bool,
 }
 
 impl<'f> Filled<'f> {
@@ -152,23 +159,24 @@ impl<'f> Filled<'f> {
     /// Where the next field's value goes, if it has one.
     #[inline]
     fn next(&mut self) -> Option<&mut Draft<'f>> {
-        let draft = self.draft.as_mut()?;
+        if !self.enabled {
+            return None;
+        }
         let Beginning { text, whole } = self.rest.next()?;
-        (draft.add_known(text) && !whole).then_some(draft)
+        (self.draft.add_known(text) && !whole).then_some(&mut self.draft)
     }
 
     /// Hands the line to the writer.
-    pub fn finish(self) {
-        let Self { core, draft, constants, .. } = self;
-        if let Some(mut draft) = draft {
-            draft.add_known(constants);
-            core.writer.push(draft.finish());
+    pub fn finish(mut self) {
+        if self.enabled {
+            self.draft.add_known(self.constants);
+            self.core.writer.push(self.draft.finish());
         }
     }
 }
 
 impl std::fmt::Debug for Filled<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Filled").field("enabled", &self.draft.is_some()).finish_non_exhaustive()
+        f.debug_struct("Filled").field("enabled", &self.enabled).finish_non_exhaustive()
     }
 }

@@ -8,7 +8,7 @@ use crate::BoxError;
 use crate::body::ReadTimeout;
 use crate::current::{Listening, Until};
 use http::header::CONTENT_LENGTH;
-use http::{Method, Response, StatusCode};
+use http::{HeaderMap, Method, Response, StatusCode};
 use http_body_util::LengthLimitError;
 use pin_project_lite::pin_project;
 use std::any::Any;
@@ -124,13 +124,24 @@ fn answered<B: http_body::Body>(
     record: &mut Option<Held>,
     mut response: Response<B>,
 ) -> Response<ObservedBody<B>> {
-    let length = response.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    let length = declared(response.headers());
     let empty = length == Some(0) || response.body().is_end_stream();
     let record = record.take().map(|mut record| {
         settle(&mut record, &mut response, empty, Outcome::Completed);
         record
     });
     response.map(|body| ObservedBody::new(body, record, length))
+}
+
+fn declared(headers: &HeaderMap) -> Option<u64> {
+    /// The hash of a name costs more than a look at this many others.
+    const FEW: usize = 8;
+    let length = if headers.len() <= FEW {
+        headers.iter().find_map(|(name, value)| (*name == CONTENT_LENGTH).then_some(value))
+    } else {
+        headers.get(CONTENT_LENGTH)
+    };
+    length?.to_str().ok()?.parse().ok()
 }
 
 /// The head is there. Where no body follows, that was it.

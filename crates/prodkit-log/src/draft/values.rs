@@ -5,13 +5,22 @@ use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 use super::{Draft, Style};
+use crate::escape::is_plain;
 
 /// How far a chain of sources is followed: an error may be its own source.
 const MOST_SOURCES: usize = 16;
 
 impl Draft<'_> {
     pub(crate) fn put_str(&mut self, value: &str) {
-        self.quoted(|draft| draft.plain(value));
+        if self.shape.style == Style::Json && self.buf.len() + value.len() < self.limit && is_plain(value) {
+            // the usual: nothing to escape, nothing to cut
+            self.buf.reserve(value.len() + 2);
+            self.buf.push(b'"');
+            self.buf.extend_from_slice(value.as_bytes());
+            self.buf.push(b'"');
+        } else {
+            self.quoted(|draft| draft.plain(value));
+        }
     }
 
     pub(crate) fn put_debug(&mut self, value: &dyn fmt::Debug) {
