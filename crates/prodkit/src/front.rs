@@ -72,7 +72,9 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project() {
             Projection::Service { future } => Poll::Ready(Ok(ready!(future.poll(cx))?.map(Either::Right))),
-            Projection::Vitals { answer } => Poll::Ready(Ok(ready!(answer.as_mut().poll(cx)).map(Either::Left))),
+            Projection::Vitals { answer } => {
+                Poll::Ready(Ok(ready!(answer.as_mut().poll(cx)).map(Either::Left)))
+            }
         }
     }
 }
