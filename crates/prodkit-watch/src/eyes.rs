@@ -76,7 +76,7 @@ impl Eyes {
         if let Some(error) = news.error {
             tracing::debug!(error, "an event of the file system was lost");
         }
-        self.report();
+        self.report(!routes.is_empty());
     }
 
     fn unwatch(&mut self, wanted: &BTreeMap<PathBuf, Identity>, lost: &[PathBuf]) {
@@ -141,9 +141,13 @@ impl Eyes {
         mode
     }
 
-    /// One line when sight is lost and one when it is back, however often both were tried.
-    fn report(&mut self) {
+    /// One line when sight is lost and one when it is back, however often both were tried, and none where there is nothing
+    /// to be seen.
+    fn report(&mut self, watching: bool) {
         let blinded = self.show() == Mode::Polling && self.open.is_some();
+        if !watching {
+            return;
+        }
         if blinded && !self.warned {
             let reason = self.trouble.as_deref().unwrap_or_default();
             tracing::warn!(reason, "files are polled: no events of the file system");
