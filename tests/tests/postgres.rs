@@ -46,25 +46,28 @@ struct Bench {
     server: Postgres,
 }
 
-/// What the tests need. The binary is another package's, so it may have to be built.
+/// What the tests need. The binary is another package's: where only this one is tested, it may have to be built.
 fn bench() -> std::result::Result<Bench, String> {
     let tools = Tools::find()?;
     let binary = Path::new(env!("CARGO_BIN_EXE_fixture")).with_file_name("order-service");
-    let mut build = Command::new(env!("CARGO"));
-    build.args([
-        "build",
-        "--quiet",
-        "--locked",
-        "--offline",
-        "-p",
-        "order-service",
-        "--bin",
-        "order-service",
-    ]);
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("no workspace")?;
-    let built = build.current_dir(root).status().map_err(|error| error.to_string())?;
-    if !built.success() || !binary.is_file() {
-        return Err("order-service cannot be built".to_owned());
+    // `cargo test --workspace` has built it. A build of it alone would be one with other features, and take minutes.
+    if !binary.is_file() {
+        let mut build = Command::new(env!("CARGO"));
+        build.args([
+            "build",
+            "--quiet",
+            "--locked",
+            "--offline",
+            "-p",
+            "order-service",
+            "--bin",
+            "order-service",
+        ]);
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("no workspace")?;
+        let built = build.current_dir(root).status().map_err(|error| error.to_string())?;
+        if !built.success() || !binary.is_file() {
+            return Err("order-service cannot be built".to_owned());
+        }
     }
     let server = Postgres::start(tools).map_err(|error| error.to_string())?;
     let prepare = || {
