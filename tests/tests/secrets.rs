@@ -1,6 +1,6 @@
 //! No sink of the process shows a secret, whatever goes wrong. Each is first shown to be searched: a mark that is planted
 //! beside the secrets is found in it.
-#![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
