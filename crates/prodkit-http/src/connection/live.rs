@@ -96,8 +96,11 @@ impl Live {
         InFlight(self.clone())
     }
 
+    /// Requests that are not answered in full. The end of an answer whose client takes nothing is still here, though its
+    /// request has gone.
     pub(crate) fn in_flight(&self) -> usize {
-        self.active.load(Relaxed) as usize + usize::from(self.is_upgraded())
+        let active = self.active.load(Relaxed) as usize + usize::from(self.is_upgraded());
+        active.max(usize::from(self.blocked.load(Relaxed) != 0))
     }
 
     pub(super) fn bytes_arrived(&self) {
