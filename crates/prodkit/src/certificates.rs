@@ -103,7 +103,9 @@ mod present {
         /// What can be said without looking at a file.
         pub(crate) fn check(files: &Files) -> Result<(), StartError> {
             match (&files.cert, &files.key) {
-                (Some((setting, _)), None) => Err(StartError::setting(*setting, "it needs the key beside it")),
+                (Some((setting, _)), None) => {
+                    Err(StartError::setting(*setting, "it needs the key beside it"))
+                }
                 (None, Some((setting, _))) => {
                     Err(StartError::setting(*setting, "it needs the certificate beside it"))
                 }
