@@ -9,6 +9,7 @@ pub(crate) use present::Certificates;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Files {
     /// What they are for, as it is shown: `server`.
+    #[cfg_attr(not(feature = "__tls"), expect(dead_code, reason = "without TLS nobody shows it"))]
     pub(crate) name: &'static str,
     /// The certificate with its chain, and its key, each with the setting that names it.
     pub(crate) cert: Option<(&'static str, std::path::PathBuf)>,

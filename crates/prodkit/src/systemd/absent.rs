@@ -31,6 +31,6 @@ impl Supervisor {
     pub(crate) fn status(&self, _: &str) {}
 
     pub(crate) async fn watch(self, _: Health) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
