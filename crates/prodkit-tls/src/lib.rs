@@ -1,4 +1,4 @@
-//! Certificates that change: [`rustls`] configurations over [`Live`](prodkit_live::Live) identities and roots.
+//! Certificates that change: [`rustls`] configurations over [`Live`] identities and roots.
 //!
 //! A certificate is a secret with an end. It is replaced while the process runs, by a file that changes or a Vault lease
 //! that ends, and no connection should notice. Here a pair of certificate and key is an [`Identity`], checked where it is

@@ -61,7 +61,7 @@ pin_project! {
 }
 
 impl<F> InTrace<F> {
-    /// Adds the `tracestate` the trace arrived with: it then is [`current_state()`] wherever the context is current.
+    /// Adds the `tracestate` the trace arrived with: it then is [`current_state()`](crate::current_state) wherever the context is current.
     pub fn with_state(mut self, state: Arc<TraceState>) -> Self {
         self.companion.get_or_insert_default().state = Some(state);
         self
