@@ -313,7 +313,8 @@ fn a_pod_of_the_deployment_starts(podman: &Podman) -> Result {
     fs::write(&manifest, without)?;
     let play = || podman.command(&["play", "kube", "--network=none"]);
     podman.does(play().arg(&manifest))?;
-    let id = podman.run(&["ps", "--quiet", "--no-trunc", "--filter=ancestor=localhost/order-service"])?;
+    // as podman calls it: by its pod and by its own name
+    let id = "order-service-pod-0-order-service".to_owned();
     let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
     let container = Container { podman, id, main: nowhere, admin: nowhere };
     let started = container.line("ready");
