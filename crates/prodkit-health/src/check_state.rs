@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 #[derive(Clone, Debug)]
 pub struct CheckState {
     timing: Timing,
+    /// Its staleness: asked for by every probe, of every check.
+    staleness: Duration,
     /// As of the last event; [`CheckState::status`] adds staleness.
     status: Status,
     changed: Option<(Status, Instant)>,
@@ -31,6 +33,7 @@ impl CheckState {
     /// A check nothing is known of yet.
     pub fn new(timing: Timing, now: Instant) -> Self {
         Self {
+            staleness: timing.staleness(),
             timing,
             status: Status::Unknown,
             changed: None,
@@ -89,7 +92,7 @@ impl CheckState {
 
     /// When it will be stale, unless a result comes first.
     pub fn stale_at(&self) -> Instant {
-        self.heard() + self.timing.staleness()
+        self.heard() + self.staleness
     }
 
     /// How many results in a row were equal; zero before the first.
