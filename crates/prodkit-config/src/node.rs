@@ -3,6 +3,7 @@
 use crate::scalar::{Form, core_schema};
 use crate::secrecy;
 use crate::source::{Origin, Span};
+use crate::veil::Veil;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -140,9 +141,13 @@ impl Node {
         }
     }
 
-    /// Whether its file has it among the places that may hold a secret.
-    pub(crate) fn is_masked(&self) -> bool {
-        self.origin.span().is_some_and(|span| span.file.is_masked(span.start))
+    /// Whether it stands where its file, or `veil`, has something that may be a secret.
+    ///
+    /// Only single values are known by where they stand: one with nothing behind its key stands where the key does, and so
+    /// does the whole map whose first key that is.
+    pub(crate) fn is_masked(&self, veil: &Veil) -> bool {
+        matches!(self.kind, Kind::Scalar { .. })
+            && self.origin.span().is_some_and(|span| span.file.is_masked(span.start) || veil.covers(span))
     }
 }
 

@@ -175,7 +175,7 @@ struct Hidden {
 
 impl Hidden {
     fn has(&self, node: &Node) -> bool {
-        node.is_masked() || self.nodes.contains(&std::ptr::from_ref(node)) || self.veil.covers(&node.origin)
+        self.nodes.contains(&std::ptr::from_ref(node)) || node.is_masked(&self.veil)
     }
 }
 

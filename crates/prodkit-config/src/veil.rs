@@ -1,6 +1,6 @@
 //! What is known to be a secret only once a type has read it, wherever else it is written.
 
-use crate::source::{File, Origin, Span};
+use crate::source::{File, Span};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -28,8 +28,8 @@ impl Veil {
         Self { places: spans.iter().map(place).collect(), spans }
     }
 
-    pub(crate) fn covers(&self, origin: &Origin) -> bool {
-        !self.places.is_empty() && origin.span().is_some_and(|span| self.places.contains(&place(span)))
+    pub(crate) fn covers(&self, span: &Span) -> bool {
+        self.places.contains(&place(span))
     }
 
     /// Whether it covers nothing that the other does not.

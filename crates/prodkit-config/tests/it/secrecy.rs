@@ -393,3 +393,25 @@ fn a_key_is_no_alias_and_has_no_anchor() {
         assert!(error.contains(": a key cannot "), "{error}");
     }
 }
+
+/// It stands where its key does, and there the whole file begins.
+#[test]
+fn a_secret_that_is_empty_hides_nothing_but_itself() {
+    #[derive(Deserialize)]
+    struct Config {
+        #[serde(rename = "pin")]
+        _pin: Option<Secret>,
+        #[serde(rename = "host")]
+        _host: String,
+    }
+    let tree = yaml("password:\nhost: db\nurl: http://a:b@c\n");
+    let shown: Vec<_> = tree.leaves().map(|leaf| leaf.shown().to_owned()).collect();
+    assert_eq!(shown, ["***", "db", "http://***@c"]);
+    assert_ne!(tree.hash(), yaml("password:\nhost: other\nurl: http://a:b@c\n").hash());
+
+    // by its type alone
+    let tree = yaml("pin:\nhost: db\n");
+    let secrets = tree.load_one::<Config>().unwrap().secrets;
+    let shown: Vec<_> = tree.show().hiding(secrets).leaves().map(|leaf| leaf.shown().to_owned()).collect();
+    assert_eq!(shown, ["***", "db"]);
+}
