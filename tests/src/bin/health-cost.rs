@@ -1,8 +1,8 @@
 //! What health costs where there is much of it: a thousand checks, and a probe beside them.
 //!
 //! `health-cost PATH/TO/fixture`; exits 0 when a thousand checks, each every ten seconds, take less than a hundredth of a
-//! core, and a probe of readiness less than twice the 50 µs that it is to cost. Both are CPU time of the service, as the kernel counts it, so that neither
-//! the client nor a busy machine is in it.
+//! core, and a probe of readiness less than 50 µs. Both are CPU time of the service, as the kernel counts it, so that the client
+//! is not in it; of a probe the least of five rounds counts, since who shares the caches only ever adds to it.
 
 use std::error::Error;
 use std::fs;
@@ -18,11 +18,11 @@ const CHECKS: u64 = 1_000;
 /// So often each runs here: a hundred times as often as by default, so that there is something to measure.
 const PERIOD: Duration = Duration::from_millis(100);
 const ROUNDS: u64 = 20;
-const PROBES: u32 = 20_000;
+const PROBES: u32 = 4_000;
+const ROUNDS_OF_PROBES: u32 = 5;
 /// A hundredth of a core is 10 ms in a second, for a hundred runs.
 const MOST_PER_RUN: Duration = Duration::from_micros(100);
-/// Twice what a probe is to cost at most: the caches of a busy machine are in it.
-const MOST_PER_PROBE: Duration = Duration::from_micros(100);
+const MOST_PER_PROBE: Duration = Duration::from_micros(50);
 
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "this program's output is its purpose")]
 fn main() -> ExitCode {
@@ -78,14 +78,18 @@ fn measure() -> Result<(Duration, Duration), Box<dyn Error>> {
     let mut idle = start("health.period=10s")?;
     let (_, admin) = idle.ready().ok_or("it never became ready")?;
     let mut connection = Connection::open(admin)?;
-    let before = cpu(&idle)?;
-    for _ in 0..PROBES {
-        let answer = connection.request("GET", "/health/ready", &[], b"")?;
-        if answer.status != 200 {
-            return Err(format!("not ready: {}", answer.text()).into());
+    let mut least = Duration::MAX;
+    for _ in 0..ROUNDS_OF_PROBES {
+        let before = cpu(&idle)?;
+        for _ in 0..PROBES {
+            let answer = connection.request("GET", "/health/ready", &[], b"")?;
+            if answer.status != 200 {
+                return Err(format!("not ready: {}", answer.text()).into());
+            }
         }
+        least = least.min((cpu(&idle)? - before) / PROBES);
     }
-    Ok((run, (cpu(&idle)? - before) / PROBES))
+    Ok((run, least))
 }
 
 /// CPU time of all threads so far (`/proc/pid/task/*/schedstat`, kernel `Documentation/scheduler/sched-stats.rst`).
