@@ -8,6 +8,8 @@ use std::error::Error;
 use std::io;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, ExitCode, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use rustix::process::{Pid, Signal, kill_process};
@@ -72,7 +74,10 @@ pub fn find(program: &str) -> Option<PathBuf> {
     folders.map(|folder| folder.join(program)).find(|path| path.is_file())
 }
 
-/// A foreign process, killed when dropped.
+/// How long a foreign process may take to end by itself.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// A foreign process. Dropped, it is told to end, so that it ends the processes it has started; then it is killed.
 #[derive(Debug)]
 pub struct Foreign(Child);
 
@@ -104,6 +109,11 @@ impl Foreign {
 impl Drop for Foreign {
     fn drop(&mut self) {
         // It may be gone already, and there is nobody to tell.
+        let _ = self.signal(Signal::TERM);
+        let until = Instant::now() + GRACE;
+        while matches!(self.0.try_wait(), Ok(None)) && Instant::now() < until {
+            thread::park_timeout(Duration::from_millis(5));
+        }
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
