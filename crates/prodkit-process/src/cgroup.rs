@@ -35,12 +35,9 @@ impl Limits {
     /// As [`read`](Self::read), with every path taken below `root`: for tests and for foreign mount namespaces.
     #[must_use]
     pub fn read_below(root: &Path) -> Self {
-        let (groups, mounts) = read_mounts(root);
         let mut limits = Self::default();
-        for hierarchy in hierarchies(&groups, &mounts) {
-            for folder in hierarchy.chain() {
-                limits.tighten(hierarchy.version, &root.join(folder.strip_prefix("/").unwrap_or(&folder)));
-            }
+        for (version, folder) in folders(root) {
+            limits.tighten(version, &folder);
         }
         limits
     }
@@ -97,21 +94,26 @@ fn tightest<T>(known: Option<T>, found: Option<T>, min: fn(T, T) -> T) -> Option
     }
 }
 
-/// What says where the process's groups are.
-pub(crate) fn read_mounts(root: &Path) -> (String, String) {
+/// The folders of the process's groups and of those above them, by hierarchy, below `root`.
+pub(crate) fn folders(root: &Path) -> Vec<(Version, PathBuf)> {
     let read = |path: &str| fs::read_to_string(root.join(path)).unwrap_or_default();
-    (read("proc/self/cgroup"), read("proc/self/mountinfo"))
+    let hierarchies = hierarchies(&read("proc/self/cgroup"), &read("proc/self/mountinfo"));
+    let below = |folder: PathBuf| root.join(folder.strip_prefix("/").unwrap_or(&folder));
+    let folders = hierarchies
+        .iter()
+        .flat_map(|hierarchy| hierarchy.chain().map(move |folder| (hierarchy.version, below(folder))));
+    folders.collect()
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Version {
+pub(crate) enum Version {
     One,
     Two,
 }
 
 /// One mounted hierarchy and the group of the process in it.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Hierarchy {
+struct Hierarchy {
     version: Version,
     mount: PathBuf,
     /// The process's group relative to the mount.
@@ -120,12 +122,12 @@ pub(crate) struct Hierarchy {
 
 impl Hierarchy {
     /// The group's folder and every folder above it up to the mount, the group first.
-    pub(crate) fn chain(&self) -> impl Iterator<Item = PathBuf> + '_ {
+    fn chain(&self) -> impl Iterator<Item = PathBuf> + '_ {
         self.group.ancestors().map(|group| self.mount.join(group))
     }
 }
 
-pub(crate) fn hierarchies(groups: &str, mounts: &str) -> Vec<Hierarchy> {
+fn hierarchies(groups: &str, mounts: &str) -> Vec<Hierarchy> {
     mounts.lines().filter_map(|line| hierarchy(line, groups)).collect()
 }
 

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::cgroup::{hierarchies, read_mounts};
+use crate::cgroup::folders;
 
 /// Where the kernel counts throttled time; found once, because groups do not move.
 #[derive(Clone, Debug, Default)]
@@ -25,11 +25,7 @@ impl Throttle {
     /// As [`find`](Self::find), with every path taken below `root`: for tests and for foreign mount namespaces.
     #[must_use]
     pub fn find_below(root: &Path) -> Self {
-        let (groups, mounts) = read_mounts(root);
-        let hierarchies = hierarchies(&groups, &mounts);
-        let folders = hierarchies.iter().flat_map(|hierarchy| hierarchy.chain());
-        let files =
-            folders.map(|folder| root.join(folder.strip_prefix("/").unwrap_or(&folder)).join("cpu.stat"));
+        let files = folders(root).into_iter().map(|(_, folder)| folder.join("cpu.stat"));
         Self { files: files.filter(|file| file.is_file()).collect() }
     }
 

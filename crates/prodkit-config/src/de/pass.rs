@@ -84,7 +84,7 @@ impl Section {
 impl Run<'_> {
     /// Whether the value may be a secret, as far as anything but its own type knows.
     pub(super) fn hides(&self, node: &Node) -> bool {
-        node.is_masked(&self.veil)
+        node.is_masked(self.veil)
     }
 
     /// Whether everything written here is to be read.

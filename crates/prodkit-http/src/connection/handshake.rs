@@ -25,8 +25,8 @@ impl Socket {
         if session.write_tls(&mut alert).is_ok() {
             // a client that takes nothing is not told
             let _ = match plain {
-                Plain::Tcp(stream) => stream.try_write(&alert),
-                Plain::Unix(stream) => stream.try_write(&alert),
+                Plain::Left(stream) => stream.try_write(&alert),
+                Plain::Right(stream) => stream.try_write(&alert),
             };
         }
     }

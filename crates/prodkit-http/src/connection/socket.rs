@@ -5,16 +5,13 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
+use tokio_util::either::Either;
 
 #[cfg(feature = "__tls")]
 use tokio_rustls::{Accept, server::TlsStream};
 
-/// A socket as it was accepted.
-#[derive(Debug)]
-pub(crate) enum Plain {
-    Tcp(TcpStream),
-    Unix(UnixStream),
-}
+/// A socket as it was accepted: TCP, or a Unix socket.
+pub(crate) type Plain = Either<TcpStream, UnixStream>;
 
 /// What a connection is served over.
 pub(crate) enum Socket {
@@ -23,56 +20,6 @@ pub(crate) enum Socket {
     Handshaking(Box<Accept<Plain>>),
     #[cfg(feature = "__tls")]
     Tls(Box<TlsStream<Plain>>),
-}
-
-/// Calls the same method of whatever it is.
-macro_rules! each {
-    ($socket:expr, $stream:ident => $call:expr) => {
-        match $socket {
-            Plain::Tcp($stream) => $call,
-            Plain::Unix($stream) => $call,
-        }
-    };
-}
-
-impl AsyncRead for Plain {
-    #[inline]
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        each!(self.get_mut(), stream => Pin::new(stream).poll_read(cx, buffer))
-    }
-}
-
-impl AsyncWrite for Plain {
-    #[inline]
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        each!(self.get_mut(), stream => Pin::new(stream).poll_write(cx, bytes))
-    }
-
-    #[inline]
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        each!(self.get_mut(), stream => Pin::new(stream).poll_write_vectored(cx, bytes))
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        each!(self, stream => stream.is_write_vectored())
-    }
-
-    #[inline]
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        each!(self.get_mut(), stream => Pin::new(stream).poll_flush(cx))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        each!(self.get_mut(), stream => Pin::new(stream).poll_shutdown(cx))
-    }
 }
 
 impl Socket {

@@ -40,9 +40,9 @@ impl Source for Bound {
                 let (stream, peer) = ready!(listener.poll_accept(cx))?;
                 // it fails only if the client is gone again, which will show
                 let _ = stream.set_nodelay(true);
-                (Plain::Tcp(stream), Some(peer))
+                (Plain::Left(stream), Some(peer))
             }
-            Self::Unix(listener, _) => (Plain::Unix(ready!(listener.poll_accept(cx))?.0), None),
+            Self::Unix(listener, _) => (Plain::Right(ready!(listener.poll_accept(cx))?.0), None),
         }))
     }
 }

@@ -3,6 +3,8 @@
 mod postgres;
 mod sqlite;
 
+use sqlx::{ColumnIndex, Decode, Row, Type};
+
 use super::{Draft, IdempotencyKey, Item, Order, Status};
 use crate::config::Database;
 use crate::decimal::Cents;
@@ -117,6 +119,26 @@ impl Store {
             Self::Postgres(books) => books.close().await,
         }
     }
+}
+
+/// A row of either database.
+fn order<R>(row: &R) -> Result<Order, sqlx::Error>
+where
+    R: Row,
+    for<'a> &'a str: ColumnIndex<R>,
+    for<'r> String: Decode<'r, R::Database> + Type<R::Database>,
+    for<'r> i64: Decode<'r, R::Database> + Type<R::Database>,
+{
+    let items: String = row.try_get("items")?;
+    let status: String = row.try_get("status")?;
+    Ok(Order {
+        id: row.try_get("id")?,
+        user_id: row.try_get("user_id")?,
+        items: items_from_json(&items).map_err(|error| sqlx::Error::Decode(error.into()))?,
+        amount: Cents(row.try_get("amount_cents")?),
+        status: if status == "paid" { Status::Paid } else { Status::Pending },
+        created_at: row.try_get("created_at")?,
+    })
 }
 
 /// Items in the table: `[["SKU-1",2,9999]]`, prices in cents.

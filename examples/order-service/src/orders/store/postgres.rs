@@ -5,15 +5,14 @@ mod pool;
 use std::time::Duration;
 
 use prodkit::Live;
+use sqlx::Connection as _;
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgConnection, PgRow, Postgres as Pg};
-use sqlx::{Connection as _, Row as _};
+use sqlx::postgres::{PgConnection, Postgres as Pg};
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
-use super::{Draft, IdempotencyKey, Order, Placed, Status, items_from_json, items_to_json};
+use super::{Draft, IdempotencyKey, Order, Placed, items_to_json, order};
 use crate::config::Database;
-use crate::decimal::Cents;
 
 use pool::{Pool, is_login_refused};
 
@@ -175,17 +174,4 @@ async fn order_of_key(connection: &mut PgConnection, key: &str) -> Result<Option
         "{COLUMNS} WHERE id = (SELECT order_id FROM idempotency_keys WHERE key = $1)"
     ));
     sqlx::query(query).bind(key).fetch_optional(connection).await?.as_ref().map(order).transpose()
-}
-
-fn order(row: &PgRow) -> Result<Order, sqlx::Error> {
-    let items: String = row.try_get("items")?;
-    let status: String = row.try_get("status")?;
-    Ok(Order {
-        id: row.try_get("id")?,
-        user_id: row.try_get("user_id")?,
-        items: items_from_json(&items).map_err(|error| sqlx::Error::Decode(error.into()))?,
-        amount: Cents(row.try_get("amount_cents")?),
-        status: if status == "paid" { Status::Paid } else { Status::Pending },
-        created_at: row.try_get("created_at")?,
-    })
 }

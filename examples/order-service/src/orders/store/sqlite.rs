@@ -6,16 +6,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sqlx::Connection as _;
 use sqlx::migrate::MigrateError;
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
 };
-use sqlx::{Connection as _, Row as _};
 use uuid::Uuid;
 
-use super::{Draft, IdempotencyKey, Order, Placed, Status, items_from_json, items_to_json};
-use crate::decimal::Cents;
+use super::{Draft, IdempotencyKey, Order, Placed, items_to_json, order};
 
 const COLUMNS: &str = "SELECT id, user_id, items, amount_cents, status, created_at FROM orders";
 
@@ -187,19 +186,6 @@ async fn order_of_key(
         "{COLUMNS} WHERE id = (SELECT order_id FROM idempotency_keys WHERE key = ?)"
     ));
     sqlx::query(query).bind(key).fetch_optional(connection).await?.as_ref().map(order).transpose()
-}
-
-fn order(row: &SqliteRow) -> Result<Order, sqlx::Error> {
-    let items: String = row.try_get("items")?;
-    let status: String = row.try_get("status")?;
-    Ok(Order {
-        id: row.try_get("id")?,
-        user_id: row.try_get("user_id")?,
-        items: items_from_json(&items).map_err(|error| sqlx::Error::Decode(error.into()))?,
-        amount: Cents(row.try_get("amount_cents")?),
-        status: if status == "paid" { Status::Paid } else { Status::Pending },
-        created_at: row.try_get("created_at")?,
-    })
 }
 
 #[cfg(test)]
