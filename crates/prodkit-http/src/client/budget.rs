@@ -1,5 +1,6 @@
 //! How much may be tried again: a share of what is tried at all.
 
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// A bucket of tokens, in thousandths. Each call adds a share of one, each retry takes a whole one: a target that fails for
@@ -34,10 +35,7 @@ impl Budget {
 
     /// Whether one call may be repeated.
     pub(super) fn take(&mut self, now: Instant) -> bool {
-        let elapsed = now.saturating_duration_since(self.seen);
-        self.seen = now;
-        let grown = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX).saturating_mul(self.rate) / 1_000;
-        self.tokens = self.tokens.saturating_add(grown).min(self.most);
+        self.grow(now);
         match self.tokens.checked_sub(TOKEN) {
             Some(left) => {
                 self.tokens = left;
@@ -46,12 +44,25 @@ impl Budget {
             None => false,
         }
     }
+
+    /// Takes what time has given. What is less than a thousandth is left for the next time, however soon that is.
+    fn grow(&mut self, now: Instant) {
+        const SECOND: u64 = 1_000_000_000;
+        let elapsed = now.saturating_duration_since(self.seen).as_nanos();
+        let elapsed = u64::try_from(elapsed).unwrap_or(u64::MAX);
+        let grown = elapsed.saturating_mul(self.rate) / SECOND;
+        if self.tokens.saturating_add(grown) >= self.most {
+            (self.tokens, self.seen) = (self.most, now);
+        } else if grown > 0 {
+            self.tokens += grown;
+            self.seen += Duration::from_nanos(grown * SECOND / self.rate);
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[test]
     fn a_target_that_fails_for_good_sees_its_share_more_and_no_multiple() {
@@ -77,5 +88,15 @@ mod tests {
         assert_eq!(drain(&mut budget, now), 20);
         assert_eq!(drain(&mut budget, now + Duration::from_secs(3)), 6);
         assert_eq!(drain(&mut budget, now + Duration::from_secs(3_600)), 20);
+    }
+
+    #[test]
+    fn who_asks_all_the_time_gets_no_less() {
+        let now = Instant::now();
+        let mut budget = Budget::new(0.0, 7, now);
+        while budget.take(now) {}
+        let asked = (1..=30_000).filter(|n| budget.take(now + Duration::from_micros(n * 70)));
+        // seven a second, for 2.1 s
+        assert_eq!(asked.count(), 14);
     }
 }
