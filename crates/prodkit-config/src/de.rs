@@ -10,7 +10,7 @@ mod pass;
 pub(crate) use fault::{Fault, Place, Reason};
 pub(crate) use pass::{Plan, Run, Section, Seen, Stand, View};
 
-use crate::node::{Entry, Kind, Map, Node, key_is_secret, settled};
+use crate::node::{Entry, Kind, Map, Node, settled};
 use crate::path::{push_index, push_key};
 use crate::scalar::{self, Form};
 use crate::secrecy;
@@ -138,7 +138,7 @@ impl<'t, 'p> De<'t, 'p> {
         'p: 'q,
     {
         let root = self.is_root();
-        let secret = self.secret || key_is_secret(&entry.name, root) || self.run.hides(&entry.node);
+        let secret = self.secret || entry.is_secret(root) || self.run.hides(&entry.node);
         let Entry { key, node, .. } = entry;
         De {
             value: Value::of(node),

@@ -153,6 +153,7 @@ mod scalar;
 mod schema;
 mod secrecy;
 mod source;
+mod text;
 mod tree;
 mod veil;
 

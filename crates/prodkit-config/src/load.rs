@@ -248,7 +248,7 @@ impl Unknown<'_> {
     fn keys(&mut self, map: &Map, path: &str) {
         let Some(section) = self.sections.get(&std::ptr::from_ref(map)) else { return };
         let reserved = |name: &str| path.is_empty() && self.reserved.contains(&name);
-        for Entry { name, key, node } in
+        for Entry { name, key, node, .. } in
             map.iter().filter(|entry| section.is_unknown(&entry.name, reserved(&entry.name)))
         {
             let mut path = path.to_owned();

@@ -3,10 +3,10 @@
 use crate::scalar::{Form, core_schema};
 use crate::secrecy;
 use crate::source::{Origin, Span};
+use crate::text::Text;
 use crate::veil::Veil;
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::sync::Arc;
 
 #[derive(Clone)]
 pub(crate) struct Node {
@@ -16,11 +16,7 @@ pub(crate) struct Node {
 
 #[derive(Clone)]
 pub(crate) enum Kind {
-    /// The text is shared: an alias bomb copies pointers, not megabytes.
-    Scalar {
-        text: Arc<str>,
-        form: Form,
-    },
+    Scalar { text: Text, form: Form },
     Seq(Vec<Node>),
     Map(Map),
 }
@@ -31,7 +27,7 @@ pub(crate) struct Map {
     entries: Vec<Entry>,
     /// Only of a map with many entries: a look at few names is faster than a hash, and most maps are sections.
     #[expect(clippy::box_collection, reason = "a tree is mostly small maps, which carry the pointer only")]
-    index: Option<Box<HashMap<Arc<str>, usize>>>,
+    index: Option<Box<HashMap<Text, usize>>>,
 }
 
 /// Entries from which on a map has an index.
@@ -39,13 +35,15 @@ const INDEXED: usize = 16;
 
 #[derive(Clone)]
 pub(crate) struct Entry {
-    pub(crate) name: Arc<str>,
+    pub(crate) name: Text,
     pub(crate) key: Origin,
     pub(crate) node: Node,
+    /// What its name says. Every look at the tree asks for it.
+    secret: bool,
 }
 
 impl Node {
-    pub(crate) fn scalar(text: impl Into<Arc<str>>, form: Form, origin: Origin) -> Self {
+    pub(crate) fn scalar(text: impl Into<Text>, form: Form, origin: Origin) -> Self {
         Self { kind: Kind::Scalar { text: text.into(), form }, origin }
     }
 
@@ -151,9 +149,18 @@ impl Node {
     }
 }
 
-/// `secrets` at the top holds the settings of the secret providers, not secrets.
-pub(crate) fn key_is_secret(name: &str, root: bool) -> bool {
-    !(root && name == "secrets") && secrecy::name_is_secret(name)
+impl Entry {
+    pub(crate) fn new(name: impl Into<Text>, key: Origin, node: Node) -> Self {
+        let name = name.into();
+        let secret = secrecy::name_is_secret(&name);
+        Self { name, key, node, secret }
+    }
+
+    /// Whether values under this key are never printed. `root` says that it is a key of the top, where `secrets` holds
+    /// the settings of the secret providers, not secrets.
+    pub(crate) fn is_secret(&self, root: bool) -> bool {
+        self.secret && !(root && &*self.name == "secrets")
+    }
 }
 
 /// The form that text has when no type asks.
@@ -201,9 +208,9 @@ impl Map {
         }
         let at = self.entries.len();
         if let Some(index) = &mut self.index {
-            index.insert(Arc::clone(&entry.name), at);
+            index.insert(entry.name.clone(), at);
         } else if at >= INDEXED {
-            let names = self.entries.iter().chain([&entry]).map(|entry| Arc::clone(&entry.name));
+            let names = self.entries.iter().chain([&entry]).map(|entry| entry.name.clone());
             self.index = Some(Box::new(names.zip(0..).collect()));
         }
         self.entries.push(entry);

@@ -5,7 +5,7 @@ mod toml;
 mod yaml;
 
 use crate::error::{Error, Errors};
-use crate::node::{Kind, Node, key_is_secret};
+use crate::node::{Kind, Node};
 use crate::secrecy;
 use crate::source::{File, Origin, Place, Span, echoes, offset};
 use std::cell::Cell;
@@ -141,7 +141,7 @@ fn mask(node: &Node, root: bool, secret: bool, masks: &mut Vec<Range<u32>>) {
     match &node.kind {
         Kind::Seq(items) => items.iter().for_each(|item| mask(item, false, secret, masks)),
         Kind::Map(map) => map.iter().for_each(|entry| {
-            mask(&entry.node, false, secret || key_is_secret(&entry.name, root), masks);
+            mask(&entry.node, false, secret || entry.is_secret(root), masks);
         }),
         Kind::Scalar { text, .. } => {
             let Some(Span { file, start, end }) = node.origin.span() else { return };

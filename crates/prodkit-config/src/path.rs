@@ -123,7 +123,7 @@ mod tests {
             let mut map = Map::default();
             let items = vec![leaf(), leaf()];
             let list = Node { kind: Kind::Seq(items), origin: Origin::DEFAULT };
-            assert!(map.insert(Entry { name: name.into(), key: Origin::DEFAULT, node: list }).is_ok());
+            assert!(map.insert(Entry::new(name, Origin::DEFAULT, list)).is_ok());
             let root = Node { kind: Kind::Map(map), origin: Origin::DEFAULT };
             let mut path = String::new();
             push_key(&mut path, name);

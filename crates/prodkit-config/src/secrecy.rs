@@ -30,9 +30,6 @@ const WORDS: [&str; 20] = [
     "pin",
     "otp",
 ];
-/// The length of the words.
-const SHORTEST: usize = 3;
-const LONGEST: usize = 13;
 
 const PARTS: [&str; 8] =
     ["password", "passwd", "secret", "token", "credential", "apikey", "privatekey", "connectionstring"];
@@ -41,33 +38,9 @@ const PARTS: [&str; 8] =
 ///
 /// A word of the name decides (`api_key`, `apiKey`, `API-KEY`), or a part nobody writes by chance.
 pub(crate) fn name_is_secret(name: &str) -> bool {
-    short_name_is_secret(name).unwrap_or_else(|| any_name_is_secret(name))
-}
-
-/// The answer for names as people write them, without an allocation: every key of every file is asked about.
-fn short_name_is_secret(name: &str) -> Option<bool> {
-    let mut folded = [0; 64];
-    if name.len() > folded.len() || !name.is_ascii() {
-        return None;
+    if !may_be_secret(name) {
+        return false;
     }
-    let (mut start, mut end, mut previous_lower) = (0, 0, false);
-    for byte in name.bytes() {
-        if !byte.is_ascii_alphanumeric() || (byte.is_ascii_uppercase() && previous_lower) {
-            if is_word(&folded[start..end]) {
-                return Some(true);
-            }
-            start = end;
-        }
-        if byte.is_ascii_alphanumeric() {
-            folded[end] = byte.to_ascii_lowercase();
-            end += 1;
-        }
-        previous_lower = byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    }
-    Some(is_word(&folded[start..end]) || has_part(&folded[..end]))
-}
-
-fn any_name_is_secret(name: &str) -> bool {
     let mut words = Vec::from([String::new()]);
     let mut previous_lower = false;
     for c in name.chars() {
@@ -79,20 +52,32 @@ fn any_name_is_secret(name: &str) -> bool {
         }
         previous_lower = c.is_lowercase() || c.is_numeric();
     }
-    words.iter().any(|word| is_word(word.as_bytes())) || has_part(words.concat().as_bytes())
+    words.iter().any(|word| WORDS.contains(&word.as_str())) || has_part(&words.concat())
 }
 
-fn is_word(word: &[u8]) -> bool {
-    (SHORTEST..=LONGEST).contains(&word.len()) && WORDS.iter().any(|secret| secret.as_bytes() == word)
+/// Whether any word or part can begin in the name. Every key of every file is asked, and nearly none may.
+fn may_be_secret(name: &str) -> bool {
+    let mut last = [0; 4];
+    let mut letters = name.bytes().filter(u8::is_ascii_alphanumeric);
+    !name.is_ascii()
+        || letters.any(|letter| {
+            last = [last[1], last[2], last[3], letter.to_ascii_lowercase()];
+            begins(last)
+        })
 }
 
-fn has_part(folded: &[u8]) -> bool {
-    (0..folded.len()).any(|at| {
-        let rest = folded.get(at..).unwrap_or_default();
-        // The letters that parts begin with.
-        matches!(rest, [b'p' | b's' | b't' | b'c' | b'a', ..])
-            && PARTS.iter().any(|part| rest.starts_with(part.as_bytes()))
-    })
+#[rustfmt::skip]
+fn begins(letters: [u8; 4]) -> bool {
+    matches!(
+        &letters,
+        b"pass" | b"secr" | b"toke" | b"cred" | b"auth" | b"cook" | b"head" | b"conn"
+            | [_, b'k', b'e', b'y'] | [_, b'p', b'w', b'd'] | [_, b'd', b's', b'n'] | [_, b'p', b'i', b'n']
+            | [_, b'o', b't', b'p']
+    )
+}
+
+fn has_part(folded: &str) -> bool {
+    PARTS.iter().any(|part| folded.contains(part))
 }
 
 /// Whether the text itself looks like it carries a secret, whatever its key is called.
@@ -101,7 +86,8 @@ pub(crate) fn text_is_secret(text: &str) -> bool {
 }
 
 fn holds_assignment(text: &str) -> bool {
-    if !text.contains('=') && !text.as_bytes().windows(5).any(|dashes| dashes == b"-----") {
+    let dashes = || text.match_indices('-').any(|(at, _)| text.as_bytes()[at..].starts_with(b"-----"));
+    if !text.contains('=') && !dashes() {
         return false;
     }
     let lower = text.to_ascii_lowercase();
@@ -192,17 +178,20 @@ mod tests {
     }
 
     #[test]
-    fn short_names_are_answered_like_all() {
-        assert!(WORDS.iter().all(|word| (SHORTEST..=LONGEST).contains(&word.len())));
-        assert!(PARTS.iter().all(|part| has_part(part.as_bytes())));
-        let pieces = ["pass", "Word", "API", "key", "_", "-", "9", "K", "tok", "en", "x"];
-        for a in pieces {
-            for (b, c) in pieces.iter().flat_map(|b| pieces.map(|c| (b, c))) {
-                let name = format!("{a}{b}{c}");
-                assert_eq!(short_name_is_secret(&name), Some(any_name_is_secret(&name)), "{name}");
+    fn every_word_and_part_may_begin() {
+        for secret in WORDS.iter().chain(&PARTS) {
+            for name in
+                [secret.to_string(), secret.to_uppercase(), format!("x_{secret}"), format!("a-{secret}.b")]
+            {
+                assert!(may_be_secret(&name) && name_is_secret(&name), "{name}");
             }
+            // A separator anywhere, which parts are read across.
+            let apart = format!("{}_{}", &secret[..2], &secret[2..]);
+            assert!(may_be_secret(&apart), "{apart}");
+            assert_eq!(name_is_secret(&apart), has_part(secret), "{apart}");
         }
-        assert_eq!(short_name_is_secret("schlüssel"), None);
+        assert!(!may_be_secret("upstream") && !may_be_secret("per_second"));
+        assert!(!name_is_secret("schlüssel"));
         assert!(name_is_secret("größe_token") && name_is_secret(&format!("{}_token", "x".repeat(99))));
     }
 

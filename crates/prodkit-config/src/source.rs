@@ -1,6 +1,7 @@
 //! Where a value comes from, and the line of the file that shows it.
 
 use crate::secrecy;
+use crate::text::Text;
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
@@ -122,7 +123,7 @@ impl fmt::Debug for Origin {
 
 impl File {
     pub(crate) fn new(order: usize, path: PathBuf, text: String) -> Self {
-        let starts = text.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(i, _)| offset(i + 1));
+        let starts = text.match_indices('\n').map(|(i, _)| offset(i + 1));
         let lines = std::iter::once(0).chain(starts).collect();
         let blocks = text.as_bytes().chunks(BLOCK).scan(0, |before, block| {
             let here = *before;
@@ -138,6 +139,16 @@ impl File {
         let start = self.floor(range.start);
         let end = self.floor(range.end.max(start));
         Span { file: Arc::clone(self), start: offset(start), end: offset(end) }
+    }
+
+    /// What stands at the range, with or without its quotes, or a copy where it was written in another way.
+    pub(crate) fn part(self: &Arc<Self>, at: Range<usize>, text: &str) -> Text {
+        let unquoted = at.start + 1..at.end.saturating_sub(1);
+        let stands = |at: &Range<usize>| self.text.get(at.clone()) == Some(text);
+        match [at, unquoted].into_iter().find(stands) {
+            Some(at) => Text::Part(self.span(at)),
+            None => text.into(),
+        }
     }
 
     // `str::floor_char_boundary` is younger than the oldest compiler supported.
@@ -212,6 +223,10 @@ impl File {
 }
 
 impl Span {
+    pub(crate) fn text(&self) -> &str {
+        self.file.text.get(self.start as usize..self.end as usize).unwrap_or_default()
+    }
+
     /// The line with a caret under the span, everything that may be secret replaced by `***`.
     pub(crate) fn excerpt(&self, also_masked: &[&Span]) -> String {
         // No more than one line around the place is drawn.

@@ -1,7 +1,7 @@
 //! One configuration, as a value.
 
 use crate::error::Warning;
-use crate::node::{Kind, Map, Node, key_is_secret, settled};
+use crate::node::{Kind, Map, Node, settled};
 use crate::path::{push_index, push_key};
 use crate::scalar::Form;
 use crate::secrecy::{self, MASK};
@@ -227,7 +227,7 @@ fn walk<'a>(node: &'a Node, path: &mut String, secret: bool, hidden: &Hidden, le
         Kind::Map(map) => {
             for entry in map.iter() {
                 push_key(path, &entry.name);
-                walk(&entry.node, path, secret || key_is_secret(&entry.name, root), hidden, leaves);
+                walk(&entry.node, path, secret || entry.is_secret(root), hidden, leaves);
                 path.truncate(length);
             }
         }
@@ -257,7 +257,7 @@ fn digest(node: &Node, root: bool, secret: bool, hidden: &Hidden, hash: &mut Fnv
             hash.write(b"{", "");
             for entry in sorted(map) {
                 hash.write(b"k", &entry.name);
-                digest(&entry.node, false, secret || key_is_secret(&entry.name, root), hidden, hash);
+                digest(&entry.node, false, secret || entry.is_secret(root), hidden, hash);
             }
             hash.write(b"}", "");
         }

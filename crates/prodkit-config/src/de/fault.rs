@@ -180,7 +180,7 @@ fn gather<'a>(node: &'a Node, secret: bool, run: &Run<'_>, into: &mut Vec<&'a st
 
 fn gather_map<'a>(map: &'a Map, secret: bool, run: &Run<'_>, into: &mut Vec<&'a str>) {
     for entry in map.iter() {
-        gather(&entry.node, secret || crate::secrecy::name_is_secret(&entry.name), run, into);
+        gather(&entry.node, secret || entry.is_secret(false), run, into);
     }
 }
 

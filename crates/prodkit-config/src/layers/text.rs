@@ -106,11 +106,7 @@ fn put(tree: &mut Tree, steps: &[String], node: Node, origin: &Origin) -> Result
         }
         let Kind::Map(map) = &mut at.kind else { return Ok(()) };
         if map.find(name).is_none() {
-            let entry = Entry {
-                name: Arc::from(name.as_str()),
-                key: origin.clone(),
-                node: Node::map(origin.clone()),
-            };
+            let entry = Entry::new(name.as_str(), origin.clone(), Node::map(origin.clone()));
             // Looked for just now.
             let _ = map.insert(entry);
         }

@@ -6,6 +6,7 @@ use super::{Budget, Problem, duplicate, not_a_map};
 use crate::node::{Entry, Kind, Map, Node};
 use crate::scalar::Form;
 use crate::source::{File, Origin, Place};
+use crate::text::Text;
 use serde_json::value::RawValue;
 use std::ops::Range;
 use std::sync::Arc;
@@ -70,7 +71,7 @@ impl<'a> Walk<'a> {
                     _ if text.contains(['.', 'e', 'E']) => Form::Float,
                     _ => Form::Int,
                 };
-                Ok(Node::scalar(text, form, self.origin(start..self.at)))
+                Ok(Node::scalar(self.file.part(start..self.at, text), form, self.origin(start..self.at)))
             }
         }
     }
@@ -82,7 +83,7 @@ impl<'a> Walk<'a> {
             self.peek();
             self.at += ":".len();
             let node = self.value(depth + 1)?;
-            let entry = Entry { name: Arc::clone(&name), key: self.origin(at.clone()), node };
+            let entry = Entry::new(name.clone(), self.origin(at.clone()), node);
             if let Err(first) = map.insert(entry) {
                 let first = first.key.clone();
                 self.problems.push(duplicate(self.file, &name, &first, at));
@@ -122,7 +123,7 @@ impl<'a> Walk<'a> {
         rest.get(..length).unwrap_or_default()
     }
 
-    fn string(&mut self) -> Result<(Arc<str>, Range<usize>), Problem> {
+    fn string(&mut self) -> Result<(Text, Range<usize>), Problem> {
         self.peek();
         let rest = self.text.as_bytes().get(self.at + 1..).unwrap_or_default();
         let (mut length, mut escapes) = (0, false);
@@ -138,7 +139,7 @@ impl<'a> Walk<'a> {
         let at = self.at..self.at + length + 2;
         self.at = at.end;
         if !escapes {
-            return Ok((Arc::from(self.text.get(at.start + 1..at.end - 1).unwrap_or_default()), at));
+            return Ok((Text::Part(self.file.span(at.start + 1..at.end - 1)), at));
         }
         // Lone surrogates pass the first reading and are refused here.
         let text: Result<String, _> = serde_json::from_str(self.text.get(at.clone()).unwrap_or_default());

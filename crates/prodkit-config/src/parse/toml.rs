@@ -26,7 +26,9 @@ struct Walk<'a> {
 impl Walk<'_> {
     fn value(&self, value: &Spanned<DeValue<'_>>, depth: usize) -> Result<Node, Problem> {
         let at = value.span();
-        let scalar = |text: &str, form| Ok(Node::scalar(text, form, self.origin(at.clone())));
+        let scalar = |text: &str, form| {
+            Ok(Node::scalar(self.file.part(at.clone(), text), form, self.origin(at.clone())))
+        };
         match value.get_ref() {
             DeValue::Table(table) => return self.table(table, at, depth),
             DeValue::Array(items) => {
@@ -55,7 +57,7 @@ impl Walk<'_> {
         let mut map = Map::default();
         for (key, value) in entries {
             let node = self.value(value, depth + 1)?;
-            let entry = Entry { name: Arc::from(&**key.get_ref()), key: self.origin(key.span()), node };
+            let entry = Entry::new(self.file.part(key.span(), key.get_ref()), self.origin(key.span()), node);
             // The parser has refused duplicates, naming the place.
             let _ = map.insert(entry);
         }

@@ -7,6 +7,7 @@ use super::{Budget, Problem, duplicate, not_a_map, range};
 use crate::node::{Entry, Kind, Map, Node};
 use crate::scalar::Form;
 use crate::source::{Alias, File, Origin, Place};
+use crate::text::Text;
 use serde_saphyr::granit_parser::{self as granit, Event, Parser, ScalarStyle, StrInput};
 use std::collections::HashMap;
 use std::ops::Range;
@@ -112,8 +113,9 @@ impl<'a> Composer<'a> {
                 let written =
                     style != ScalarStyle::Plain || text != "~" || self.file.text.get(at.clone()) == Some("~");
                 let text = if written { &*text } else { "" };
-                let node = Node::scalar(text, form, self.origin(at));
-                (anchor, Composed { node, nodes: 1, text: text.len(), height: 0 })
+                let length = text.len();
+                let node = Node::scalar(self.file.part(at.clone(), text), form, self.origin(at));
+                (anchor, Composed { node, nodes: 1, text: length, height: 0 })
             }
             Event::SequenceStart(_, anchor, tag) => {
                 Budget::depth(depth, &at)?;
@@ -180,7 +182,9 @@ impl<'a> Composer<'a> {
             let merge = matches!(event, Event::Scalar(ref name, ScalarStyle::Plain, ..) if name == "<<");
             let (name, key) = match event {
                 Event::MappingEnd => break,
-                Event::Scalar(name, _, 0, None) => (Some(Arc::from(&*name)), self.origin(key_at.clone())),
+                Event::Scalar(name, _, 0, None) => {
+                    (Some(self.file.part(key_at.clone(), &name)), self.origin(key_at.clone()))
+                }
                 event => self.key((event, key_at.clone()), depth)?,
             };
             let begin = self.next(&at)?;
@@ -196,7 +200,7 @@ impl<'a> Composer<'a> {
             let Some(name) = name else { continue };
             if merge {
                 merges.push(node);
-            } else if let Err(first) = map.insert(Entry { name: Arc::clone(&name), key, node }) {
+            } else if let Err(first) = map.insert(Entry::new(name.clone(), key, node)) {
                 let first = first.key.clone();
                 self.problems.push(duplicate(self.file, &name, &first, key_at));
             }
@@ -209,10 +213,10 @@ impl<'a> Composer<'a> {
     }
 
     /// A key that is more than a text. Keys are printed, so that none may be what a value is elsewhere.
-    fn key(&mut self, begin: Begin<'a>, depth: usize) -> Result<(Option<Arc<str>>, Origin), Problem> {
+    fn key(&mut self, begin: Begin<'a>, depth: usize) -> Result<(Option<Text>, Origin), Problem> {
         let at = begin.1.clone();
         let (name, wrong) = match &begin.0 {
-            Event::Scalar(name, _, 0, _) => (Some(Arc::from(&**name)), None),
+            Event::Scalar(name, _, 0, _) => (Some(self.file.part(at.clone(), name)), None),
             Event::Scalar(..) => (None, Some("a key cannot have an anchor: put it behind the `:`")),
             Event::Alias(_) => (None, Some("a key cannot be an alias: write it out")),
             _ => (None, Some("a key must be text")),
