@@ -97,6 +97,8 @@ pub struct Reload<S, C> {
     start: Arc<Tree>,
     current: Current,
     previous: Option<Current>,
+    /// What was before that. A large tree takes a while to let go of, and nobody waits for it after the commit.
+    old: Option<Current>,
     /// What was taken back: not to be taken again before the sources say something else.
     taken_back: Option<Arc<Tree>>,
     cells: Cells,
@@ -223,6 +225,7 @@ impl<S: DeserializeOwned, C: DeserializeOwned> Reload<S, C> {
             start: tree,
             current,
             previous: None,
+            old: None,
             taken_back: None,
             cells,
             status,
@@ -244,6 +247,7 @@ impl<S: DeserializeOwned, C: DeserializeOwned> Reload<S, C> {
     /// Cancel safe: a look that was cut short is taken again by the next call. Call it in a loop; between calls nothing is
     /// looked at, and nothing is missed.
     pub async fn next(&mut self) -> Outcome {
+        self.old = None;
         loop {
             if !self.dirty {
                 self.look().await;
@@ -349,7 +353,7 @@ impl<S: DeserializeOwned, C: DeserializeOwned> Reload<S, C> {
         let hash = current.hash();
         let hashes = (self.status.hash, hash);
         self.cells.commit(planned, &current.tree, generation);
-        self.previous = Some(std::mem::replace(&mut self.current, current));
+        self.old = self.previous.replace(std::mem::replace(&mut self.current, current));
         let (loaded_at, last_error) = (SystemTime::now(), None);
         self.status = Status { generation, hash, loaded_at, last_error, pending: pending.clone() };
         (self.dirty, self.quiet, self.retry) = (false, false, None);

@@ -90,8 +90,8 @@ fn bytes(path: &Path) -> Result<Vec<u8>, Error> {
         return Err(whole(path, "not a regular file"));
     }
     let file = fs::File::open(path).map_err(|error| unreadable(path, error))?;
-    let mut bytes = Vec::new();
     let limit = LARGEST as u64 + 1;
+    let mut bytes = Vec::with_capacity(usize::try_from(meta.len().min(limit)).unwrap_or(LARGEST) + 1);
     file.take(limit).read_to_end(&mut bytes).map_err(|error| unreadable(path, error))?;
     if bytes.len() > LARGEST {
         return Err(whole(path, "too large: a file may have 4 MiB"));

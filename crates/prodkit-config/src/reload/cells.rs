@@ -132,15 +132,11 @@ impl Cells {
         let written = new.iter().filter(|spot| spot.is_written());
         let containers =
             self.0.iter().map(|cell| &cell.containers).chain(new.iter().map(|spot| &spot.containers));
-        Lives {
-            paths: self
-                .0
-                .iter()
-                .filter_map(|cell| cell.path.as_deref())
-                .chain(written.map(|spot| spot.found.path()))
-                .collect(),
-            containers: containers.flatten().map(String::as_str).collect(),
-        }
+        let paths = self.0.iter().filter_map(|cell| cell.path.as_deref());
+        Lives::new(
+            paths.chain(written.map(|spot| spot.found.path())).collect(),
+            containers.flatten().map(String::as_str).collect(),
+        )
     }
 
     /// The defaults that a key which has appeared belongs to: in the section that lacked it, the only one of its type
@@ -216,8 +212,9 @@ fn home<'p>(tree: &Tree, path: &'p str) -> &'p str {
 
 fn pending(lives: &Lives<'_>, start: &Tree, next: &Tree, covered: &HashSet<String>) -> Vec<String> {
     let mut pending = BTreeSet::new();
-    let mut note = |Difference { path, is_live }: Difference<'_>| {
-        if !is_live || !covered.contains(path) {
+    let mut note = |path: &str, difference: Difference<'_>| {
+        let moves = matches!(difference, Difference::Live(..)) && covered.contains(path);
+        if !moves && difference.is_one() {
             pending.insert(path.to_owned());
         }
         ControlFlow::Continue(())

@@ -1,28 +1,48 @@
 //! What two trees say differently, apart from what is live.
 
 use crate::node::{Kind, Map, Node};
-use crate::path::{push_index, push_key};
+use crate::path::{parent, push_index, push_key};
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 /// What a difference is measured against: everything at or below these paths moves by itself.
-#[derive(Default)]
 pub(super) struct Lives<'a> {
     pub(super) paths: HashSet<&'a str>,
     /// Lists and maps with live values inside. They are compared as a whole: an element that came or went may have
     /// shifted all others.
     pub(super) containers: HashSet<&'a str>,
+    /// Everything with something live below it.
+    above: HashSet<&'a str>,
 }
 
-/// One difference: the path, and whether a live value stands there.
-pub(super) struct Difference<'a> {
-    pub(super) path: &'a str,
-    pub(super) is_live: bool,
+/// What stands at a path in two trees.
+#[derive(Clone, Copy)]
+pub(super) enum Difference<'a> {
+    /// They differ.
+    Fixed,
+    /// A live value may differ. To compare what may be most of the tree is left to who wants to know.
+    Live(Option<&'a Node>, Option<&'a Node>),
 }
 
-type Found<'f> = dyn FnMut(Difference<'_>) -> ControlFlow<()> + 'f;
+type Found<'f> = dyn FnMut(&str, Difference<'_>) -> ControlFlow<()> + 'f;
 
-impl Lives<'_> {
+impl Difference<'_> {
+    pub(super) fn is_one(self) -> bool {
+        match self {
+            Self::Fixed => true,
+            Self::Live(Some(one), Some(other)) => !one.same(other),
+            Self::Live(one, other) => one.is_some() != other.is_some(),
+        }
+    }
+}
+
+impl<'a> Lives<'a> {
+    pub(super) fn new(paths: HashSet<&'a str>, containers: HashSet<&'a str>) -> Self {
+        let parents = paths.iter().flat_map(|path| std::iter::successors(parent(path), |path| parent(path)));
+        let above = parents.collect();
+        Self { paths, containers, above }
+    }
+
     /// Whether the list or map at `path` has the same elements in both, whatever their live values.
     pub(super) fn same_shape(&self, path: &str, one: Option<&Node>, other: Option<&Node>) -> bool {
         match (one.map(|node| &node.kind), other.map(|node| &node.kind)) {
@@ -41,9 +61,9 @@ impl Lives<'_> {
     /// Whether the values at `path` differ, live values strictly below it aside.
     pub(super) fn differ(&self, path: &str, one: Option<&Node>, other: Option<&Node>) -> bool {
         let (Some(one), Some(other)) = (one, other) else { return one.is_some() != other.is_some() };
-        let mut stop = |difference: Difference<'_>| match difference.is_live {
-            true => ControlFlow::Continue(()),
-            false => ControlFlow::Break(()),
+        let mut stop = |_: &str, difference: Difference<'_>| match difference {
+            Difference::Live(..) => ControlFlow::Continue(()),
+            Difference::Fixed => ControlFlow::Break(()),
         };
         self.inside(one, other, &mut path.to_owned(), &mut stop).is_break()
     }
@@ -61,7 +81,7 @@ impl Lives<'_> {
         })
     }
 
-    /// Every difference between two trees, live ones included; nothing below a live one.
+    /// Every difference between two trees, and every live value; nothing below a live one.
     pub(super) fn differences(&self, one: &Node, other: &Node, found: &mut Found<'_>) -> ControlFlow<()> {
         self.below(Some(one), Some(other), &mut String::new(), found)
     }
@@ -73,11 +93,12 @@ impl Lives<'_> {
         path: &mut String,
         found: &mut Found<'_>,
     ) -> ControlFlow<()> {
-        if one.zip(other).is_some_and(|(one, other)| one.same(other)) {
-            return ControlFlow::Continue(());
-        }
         if self.paths.contains(path.as_str()) {
-            return found(Difference { path, is_live: true });
+            return found(path, Difference::Live(one, other));
+        }
+        let alike = || one.zip(other).is_some_and(|(one, other)| one.same(other));
+        if !self.above.contains(path.as_str()) && alike() {
+            return ControlFlow::Continue(());
         }
         match (one, other) {
             (Some(one), Some(other)) => self.inside(one, other, path, found),
@@ -110,15 +131,15 @@ impl Lives<'_> {
                 ControlFlow::Continue(())
             }
             _ if one.same(other) => ControlFlow::Continue(()),
-            _ => found(Difference { path, is_live: false }),
+            _ => found(path, Difference::Fixed),
         }
     }
 
     /// A value that only one of the two has: named as a whole, unless some of it is live.
     fn alone(&self, node: &Node, path: &mut String, found: &mut Found<'_>) -> ControlFlow<()> {
-        let Kind::Map(map) = &node.kind else { return found(Difference { path, is_live: false }) };
-        if !self.any_below(path) {
-            return found(Difference { path, is_live: false });
+        let Kind::Map(map) = &node.kind else { return found(path, Difference::Fixed) };
+        if !self.above.contains(path.as_str()) {
+            return found(path, Difference::Fixed);
         }
         let length = path.len();
         for entry in map.iter() {
@@ -127,12 +148,6 @@ impl Lives<'_> {
             path.truncate(length);
         }
         ControlFlow::Continue(())
-    }
-
-    fn any_below(&self, path: &str) -> bool {
-        self.paths
-            .iter()
-            .any(|live| live.strip_prefix(path).is_some_and(|rest| path.is_empty() || rest.starts_with('.')))
     }
 }
 
