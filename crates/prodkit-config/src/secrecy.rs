@@ -86,8 +86,10 @@ pub(crate) fn text_is_secret(text: &str) -> bool {
 }
 
 fn holds_assignment(text: &str) -> bool {
-    let dashes = || text.match_indices('-').any(|(at, _)| text.as_bytes()[at..].starts_with(b"-----"));
-    if !text.contains('=') && !dashes() {
+    // Nearly every text has neither.
+    let Some(first) = memchr::memchr2(b'=', b'-', text.as_bytes()) else { return false };
+    let rest = text.get(first..).unwrap_or_default();
+    if !rest.contains('=') && !rest.contains("-----") {
         return false;
     }
     let lower = text.to_ascii_lowercase();

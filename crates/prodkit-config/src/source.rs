@@ -123,7 +123,7 @@ impl fmt::Debug for Origin {
 
 impl File {
     pub(crate) fn new(order: usize, path: PathBuf, text: String) -> Self {
-        let starts = text.match_indices('\n').map(|(i, _)| offset(i + 1));
+        let starts = memchr::memchr_iter(b'\n', text.as_bytes()).map(|i| offset(i + 1));
         let lines = std::iter::once(0).chain(starts).collect();
         let blocks = text.as_bytes().chunks(BLOCK).scan(0, |before, block| {
             let here = *before;

@@ -77,6 +77,8 @@ impl<'a> Composer<'a> {
         }
     }
 
+    // Inlined: an event is large, and would be copied at every step on its way.
+    #[inline]
     fn event(&mut self) -> Result<Option<Begin<'a>>, Problem> {
         loop {
             return match self.parser.next_event() {
@@ -96,6 +98,7 @@ impl<'a> Composer<'a> {
         }
     }
 
+    #[inline]
     fn next(&mut self, within: &Range<usize>) -> Result<Begin<'a>, Problem> {
         let end = || Problem::new(within.clone(), "the file ends in the middle of this");
         self.event()?.ok_or_else(end)
