@@ -17,7 +17,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("live", &[]),
     ("log", &["trace"]),
     ("metrics", &["trace"]),
-    ("otlp", &["metrics", "trace"]),
+    ("otlp", &["metrics", "tls", "trace"]),
     ("process", &[]),
     ("secrets", &["live", "watch"]),
     ("shutdown", &[]),

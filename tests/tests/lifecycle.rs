@@ -205,7 +205,7 @@ fn a_doctor_asks_the_collector_and_says_by_its_exit_code_what_came_of_it() {
 #[test]
 fn config_check_refuses_what_the_start_would_refuse() {
     for (settings, field) in [
-        ("otlp.endpoint=https://localhost:4318", "otlp"),
+        ("otlp.endpoint=https://user:word@localhost:4318", "otlp"),
         ("otlp.endpoint=nonsense://", "otlp"),
         ("otlp.headers.a b=c", "otlp.headers"),
         ("health.stall=1ns", "health.stall"),

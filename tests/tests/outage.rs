@@ -2,9 +2,12 @@
 //! without one, says so once, and accounts for every span.
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+use std::sync::LazyLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,7 +17,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
 };
 use prodkit_e2e::http::Connection;
 use prodkit_e2e::process::{DEADLINE, Service};
-use prodkit_fakes::{Behaviour, FakeCollector};
+use prodkit_fakes::{Behaviour, FakeAuthority, FakeCollector};
 use prost::Message as _;
 use rustix::process::Signal;
 use serde_json::Value;
@@ -30,6 +33,9 @@ const FLUSH: Duration = Duration::from_millis(800);
 const LONG_FLUSH: Duration = Duration::from_secs(20);
 /// What anything may take besides, on a machine under load.
 const SLACK: Duration = Duration::from_secs(10);
+
+/// That of the collectors that speak TLS.
+static AUTHORITY: LazyLock<FakeAuthority> = LazyLock::new(FakeAuthority::new);
 
 /// One way to fail.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -51,11 +57,17 @@ enum Way {
     Partial,
     /// The port speaks TLS, and we do not.
     Tls,
+    /// We speak TLS, and the port does not.
+    Plain,
+    /// Its certificate is of an authority that nobody told us of.
+    Untrusted,
+    /// It demands a certificate, and we have none.
+    Demands,
     /// 401: will not pass by waiting.
     Forbids,
 }
 
-const WAYS: [Way; 10] = [
+const WAYS: [Way; 13] = [
     Way::Refuses,
     Way::Swallows,
     Way::Silent,
@@ -65,6 +77,9 @@ const WAYS: [Way; 10] = [
     Way::Unavailable,
     Way::Partial,
     Way::Tls,
+    Way::Plain,
+    Way::Untrusted,
+    Way::Demands,
     Way::Forbids,
 ];
 
@@ -83,6 +98,17 @@ impl Way {
     /// It answers, so that waiting for it is worth it.
     fn answers(self) -> bool {
         matches!(self, Self::Slow | Self::Partial)
+    }
+
+    /// It is spoken to over TLS, by those who believe the authority in this file.
+    fn over_tls(self, folder: &Path) -> Option<PathBuf> {
+        let trusted = match self {
+            Self::Plain | Self::Untrusted => FakeAuthority::new().certificate(),
+            Self::Demands => AUTHORITY.certificate(),
+            _ => return None,
+        };
+        fs::write(folder.join("ca.crt"), trusted).unwrap();
+        Some(folder.join("ca.crt"))
     }
 
     fn flush(self) -> Duration {
@@ -105,6 +131,13 @@ impl Collector {
             }
             Way::Swallows => swallow(),
             Way::Tls => alert(),
+            Way::Plain => fake(Behaviour::Answer),
+            Way::Untrusted | Way::Demands => {
+                let collector = FakeCollector::start();
+                let clients = (way == Way::Demands).then_some(&*AUTHORITY);
+                collector.tls(&AUTHORITY.issue(&["127.0.0.1"]), clients);
+                Self::Fake(collector)
+            }
             Way::Silent => fake(Behaviour::Hang),
             Way::Slow => fake(Behaviour::Slow(Duration::from_millis(100))),
             Way::Resets => fake(Behaviour::Reset),
@@ -194,6 +227,10 @@ fn trial(name: String, test: impl FnOnce() + Send + 'static) -> Trial {
 /// A service that exports often, and gives up on a batch within the test.
 fn start(url: &str, protocol: &str, workers: usize, way: Way) -> (Service, SocketAddr, TempDir) {
     let folder = tempfile::tempdir().unwrap();
+    let ca = way.over_tls(folder.path());
+    let secured = url.replace("http:", "https:");
+    let url = if ca.is_some() { &secured } else { url };
+    let ca = ca.map(|path| format!("otlp.tls.ca={}", path.display()));
     let (endpoint, protocol) = (format!("otlp.endpoint={url}"), format!("otlp.protocol={protocol}"));
     let workers = format!("runtime.workers={workers}");
     let flush = format!("shutdown.flush={}ms", way.flush().as_millis());
@@ -213,6 +250,7 @@ fn start(url: &str, protocol: &str, workers: usize, way: Way) -> (Service, Socke
         interval,
         "otlp.retry.max_elapsed_time=600ms",
     ];
+    let settings: Vec<_> = settings.into_iter().chain(ca.as_deref()).collect();
     let often = [("OTEL_BSP_SCHEDULE_DELAY", "20"), ("OTEL_BLRP_SCHEDULE_DELAY", "20")];
     let begun = Instant::now();
     let mut service = Service::start(FIXTURE, folder.path(), &settings, &often).unwrap();

@@ -2,11 +2,12 @@
 
 mod serve;
 
-use crate::Behaviour;
 use crate::server::{Server, patiently};
+use crate::{Behaviour, FakeAuthority, FakePair};
 use bytes::Bytes;
 use http::HeaderMap;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 
@@ -30,6 +31,8 @@ pub struct Received {
     pub headers: HeaderMap,
     /// The body; of a gRPC request the message without its five byte prefix.
     pub body: Bytes,
+    /// The certificate that the client has shown, as DER, where one was asked for.
+    pub client: Option<Bytes>,
 }
 
 #[derive(Debug)]
@@ -37,6 +40,7 @@ struct Shared {
     received: Mutex<Vec<Received>>,
     /// The number of requests received; the waiting helpers sleep on it.
     count: watch::Sender<usize>,
+    is_tls: AtomicBool,
 }
 
 impl FakeCollector {
@@ -47,12 +51,27 @@ impl FakeCollector {
     /// When the machine has no free port or thread left.
     #[must_use]
     pub fn start() -> Self {
-        let shared = Arc::new(Shared { received: Mutex::default(), count: watch::Sender::new(0) });
+        let shared = Arc::new(Shared {
+            received: Mutex::default(),
+            count: watch::Sender::new(0),
+            is_tls: AtomicBool::new(false),
+        });
         let server = Server::start("fake-collector", {
             let shared = shared.clone();
             move |request, gate| serve::answer(request, gate, shared.clone())
         });
         Self { server, shared }
+    }
+
+    /// Speaks TLS from the next connection on, with this certificate; those that are open stay. With `clients`, a client
+    /// must show a certificate of that authority.
+    ///
+    /// # Panics
+    ///
+    /// When the pair is not one.
+    pub fn tls(&self, own: &FakePair, clients: Option<&FakeAuthority>) {
+        self.server.tls(own, clients);
+        self.shared.is_tls.store(true, Relaxed);
     }
 
     /// The address it listens on; it stays the same through [`Behaviour::Refuse`].
@@ -61,10 +80,11 @@ impl FakeCollector {
         self.server.addr()
     }
 
-    /// The base URL, `http://127.0.0.1:port`.
+    /// The base URL, `http://127.0.0.1:port`; over TLS `https`.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}", self.addr())
+        let scheme = if self.shared.is_tls.load(Relaxed) { "https" } else { "http" };
+        format!("{scheme}://{}", self.addr())
     }
 
     /// Changes how it behaves from the next request on; [`Behaviour::Refuse`] cuts open connections at once.

@@ -1,6 +1,8 @@
-//! What the fake servers have in common: a thread, a port that closes and opens again, and bodies that break off.
+//! What the fake servers have in common: a thread, a port that closes and opens again, TLS, and bodies that break off.
 
-use crate::Behaviour;
+mod tls;
+
+use crate::{Behaviour, FakeAuthority, FakePair};
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, header};
 use http_body::{Frame, SizeHint};
@@ -8,6 +10,7 @@ use http_body_util::{BodyExt, combinators::UnsyncBoxBody};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
+use rustls::ServerConfig;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
@@ -15,9 +18,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::thread;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 
 pub(crate) type Body = UnsyncBoxBody<Bytes, io::Error>;
 
@@ -40,7 +45,13 @@ pub(crate) struct Gate {
     behaviour: watch::Sender<Behaviour>,
     /// Whether a listener is bound right now.
     listening: watch::Sender<bool>,
+    /// How connections begin; `None` in the clear.
+    tls: watch::Sender<Option<Arc<ServerConfig>>>,
 }
+
+/// The certificate that the client of a request has shown, as DER.
+#[derive(Clone, Debug)]
+pub(crate) struct Shown(pub(crate) Bytes);
 
 impl Gate {
     pub(crate) fn behaviour(&self) -> Behaviour {
@@ -63,6 +74,7 @@ impl Server {
         let gate = Arc::new(Gate {
             behaviour: watch::Sender::new(Behaviour::Answer),
             listening: watch::Sender::new(true),
+            tls: watch::Sender::new(None),
         });
         let (stop, stopped) = oneshot::channel();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
@@ -77,6 +89,11 @@ impl Server {
 
     pub(crate) fn behave(&self, behaviour: Behaviour) {
         self.gate.behaviour.send_replace(behaviour);
+    }
+
+    /// Speaks TLS from the next connection on, with this certificate. With `clients`, a client must show one of theirs.
+    pub(crate) fn tls(&self, own: &FakePair, clients: Option<&FakeAuthority>) {
+        self.gate.tls.send_replace(Some(tls::config(own, clients)));
     }
 
     pub(crate) async fn listening(&self, open: bool) {
@@ -157,17 +174,42 @@ where
             Some(_) = open.join_next() => {}
             stream = listener.accept() => {
                 let (answer, gate) = (answer.clone(), gate.clone());
-                let service = hyper::service::service_fn(move |request| answer(request, gate.clone()));
+                let config = gate.tls.borrow().clone();
                 let stream = stream?.0;
                 stream.set_nodelay(true)?;
                 open.spawn(async move {
-                    let io = TokioIo::new(stream);
-                    // clients that go away are the point of many tests
-                    drop(auto::Builder::new(TokioExecutor::new()).serve_connection(io, service).await);
+                    let Some(config) = config else {
+                        return serve(stream, None, gate, answer).await;
+                    };
+                    // clients that cannot be agreed with are the point of some tests
+                    if let Ok(stream) = TlsAcceptor::from(config).accept(stream).await {
+                        let shown = stream.get_ref().1.peer_certificates();
+                        let shown = shown.and_then(<[_]>::first).map(|der| Bytes::copy_from_slice(der));
+                        serve(stream, shown.map(Shown), gate, answer).await;
+                    }
                 });
             }
         }
     }
+}
+
+async fn serve<F, Fut>(
+    stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
+    shown: Option<Shown>,
+    gate: Arc<Gate>,
+    answer: F,
+) where
+    F: Fn(Request<Incoming>, Arc<Gate>) -> Fut,
+    Fut: Future<Output = io::Result<Response<Body>>> + Send + 'static,
+{
+    let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
+        if let Some(shown) = &shown {
+            request.extensions_mut().insert(shown.clone());
+        }
+        answer(request, gate.clone())
+    });
+    // clients that go away are the point of many tests
+    drop(auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await);
 }
 
 /// Promises a body of 1,000 bytes, sends `part` of it and drops the connection.

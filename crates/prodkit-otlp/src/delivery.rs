@@ -81,7 +81,7 @@ impl Delivery {
     ) -> Option<Duration> {
         let (until, end) = (until?, self.end.deadline());
         // a collector that is not there does not hold up the end of the process
-        if why == Why::Unreachable && end.is_some() {
+        if why.is_no_connection() && end.is_some() {
             return None;
         }
         let left = end.map_or(until, |end| end.min(until)).saturating_duration_since(Instant::now());

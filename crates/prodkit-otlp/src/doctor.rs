@@ -3,7 +3,7 @@
 use crate::delivery::partial_success;
 use crate::encode::traces::Finished;
 use crate::encode::{logs, metrics, traces};
-use crate::endpoint::Destination;
+use crate::endpoint::{Destination, Target};
 use crate::error::Kind as ErrorKind;
 use crate::layer::Record;
 use crate::otlp::targets;
@@ -14,7 +14,14 @@ use prodkit_trace::TraceContext;
 use prost::Message as _;
 use std::fmt;
 use std::time::{Duration, Instant, SystemTime};
+#[cfg(feature = "__tls")]
+use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpStream;
 use tracing_core::Level;
+
+/// How long the word of a collector on our certificate is waited for.
+#[cfg(feature = "__tls")]
+const AFTERTHOUGHT: Duration = Duration::from_millis(250);
 
 /// What came of asking for one signal; shown, it is for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +47,11 @@ pub struct Finding {
 /// Those of [`start`](crate::start). That a collector does not answer is a finding.
 pub fn examine(settings: Settings, resource: &Resource) -> Result<Vec<Finding>, Error> {
     let settings = settings.within_reach();
-    let [to_traces, to_metrics, to_logs] = targets(&settings)?;
+    #[cfg_attr(not(feature = "__tls"), expect(unused_mut, reason = "there is nothing to add"))]
+    let mut targets = targets(&settings)?;
+    #[cfg(feature = "__tls")]
+    crate::security::secure(&settings, &mut targets, crate::Credentials::read)?;
+    let [to_traces, to_metrics, to_logs] = targets;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ErrorKind::Thread)?;
     let signals = [
@@ -107,14 +118,8 @@ async fn ask(kind: Kind, to: Destination, signal: &Signal, settings: &Settings, 
             other => format!("{} over {other}", target.uri),
         };
         protocol = Some(target.protocol);
-        let host = target.uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
-        let port = target.uri.port_u16().unwrap_or(80);
-        match connect(&host, port, how.timeout).await {
-            Ok(said) => finding.steps.push(("connect", said)),
-            Err(said) => {
-                finding.steps.push(("connect", said));
-                return finding;
-            }
+        if !reaches(target, how.timeout, &mut finding.steps).await {
+            return finding;
         }
     }
     let transport = Transport::new(to, &how);
@@ -142,18 +147,64 @@ async fn ask(kind: Kind, to: Destination, signal: &Signal, settings: &Settings, 
     finding
 }
 
-/// One connection, closed again.
-async fn connect(host: &str, port: u16, timeout: Duration) -> Result<String, String> {
+/// One connection, closed again; how far it got, step by step.
+async fn reaches(target: &Target, timeout: Duration, steps: &mut Vec<(&'static str, String)>) -> bool {
+    let host = target.uri.host().unwrap_or_default().trim_matches(['[', ']']);
+    let port = target.uri.port_u16().unwrap_or(if target.security.is_some() { 443 } else { 80 });
     let begun = Instant::now();
-    let connected = tokio::time::timeout(timeout, tokio::net::TcpStream::connect((host, port))).await;
+    let connected = tokio::time::timeout(timeout, TcpStream::connect((host, port))).await;
     let took = millis(begun.elapsed());
-    match connected {
+    let (said, stream) = match connected {
         Ok(Ok(stream)) => {
             let address = stream.peer_addr().map(|address| address.to_string()).unwrap_or_default();
-            Ok(format!("{address} in {took}"))
+            (format!("{address} in {took}"), Some(stream))
         }
-        Ok(Err(error)) => Err(format!("failed in {took}: {error}")),
-        Err(_) => Err(format!("no answer in {took}: is there a firewall in between?")),
+        Ok(Err(error)) => (format!("failed in {took}: {error}"), None),
+        Err(_) => (format!("no answer in {took}: is there a firewall in between?"), None),
+    };
+    steps.push(("connect", said));
+    let Some(stream) = stream else { return false };
+    #[cfg(feature = "__tls")]
+    if let Some(security) = &target.security {
+        let (said, is_good) = shaken(security, &target.uri, stream, timeout).await;
+        steps.push(("tls", said));
+        return is_good;
+    }
+    drop(stream);
+    true
+}
+
+/// What came of the handshake of TLS, and whether that is good.
+#[cfg(feature = "__tls")]
+async fn shaken(
+    security: &crate::security::Security,
+    to: &http::Uri,
+    stream: TcpStream,
+    timeout: Duration,
+) -> (String, bool) {
+    use crate::transport::connect::{cause, handshake};
+    let begun = Instant::now();
+    let shaken = async {
+        let mut stream = handshake(security.load(), to, stream).await?;
+        // by TLS 1.3 a server says afterwards only that it does not like the client
+        if let Ok(Err(error)) = tokio::time::timeout(AFTERTHOUGHT, stream.read_u8()).await {
+            return Err(error);
+        }
+        Ok(stream)
+    };
+    let shaken = tokio::time::timeout(timeout, shaken).await;
+    let took = millis(begun.elapsed());
+    match shaken {
+        Ok(Ok(stream)) => {
+            let version = stream.get_ref().1.protocol_version();
+            let version = version.and_then(|version| version.as_str()).unwrap_or("unknown").replace('_', ".");
+            (format!("{version} in {took}, the collector's certificate is trusted"), true)
+        }
+        Ok(Err(error)) => match cause(&error) {
+            Some(why) => (format!("failed in {took}: {why}{}", hint(why, None)), false),
+            None => (format!("failed in {took}: {error}"), false),
+        },
+        Err(_) => (format!("no answer in {took}: the port may not speak TLS"), false),
     }
 }
 
@@ -169,6 +220,8 @@ fn hint(why: Why, protocol: Option<Protocol>) -> &'static str {
             "; the URL may be of something else: the path of each signal is added to otlp.endpoint"
         }
         Why::Status(413) => "; the collector takes less at a time",
+        #[cfg(feature = "__tls")]
+        Why::Tls(_) => "; see otlp.tls",
         #[cfg(feature = "grpc")]
         Why::Code(7 | 16) => "; metadata may be missing or wrong: see otlp.headers",
         #[cfg(feature = "grpc")]

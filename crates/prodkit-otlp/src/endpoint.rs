@@ -1,13 +1,14 @@
 //! From an endpoint as people write it to a URL and a protocol.
 
 use crate::error::EndpointError;
+use crate::security::Security;
 use crate::signal::Kind;
 use crate::{Exporter, Protocol, Settings, Signal};
 use http::Uri;
 use http::uri::{Authority, PathAndQuery};
 
 /// Where one signal goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) enum Destination {
     Collector(Target),
     Console,
@@ -36,11 +37,13 @@ impl Destination {
 }
 
 /// A collector and how it is spoken to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Target {
     /// The URL of HTTP requests; for gRPC only scheme and authority count.
     pub(crate) uri: Uri,
     pub(crate) protocol: Protocol,
+    /// Over TLS, once it is known with what.
+    pub(crate) security: Option<Security>,
 }
 
 impl Target {
@@ -50,12 +53,13 @@ impl Target {
         kind: Kind,
         signal: &Signal,
     ) -> Result<Option<Self>, crate::error::Kind> {
-        let protocol = signal.protocol.or(settings.protocol);
-        let (what, target) = match (&signal.endpoint, &settings.endpoint) {
-            (Some(own), _) => (kind.endpoint(), parse(own, protocol, Path::AsIs(kind))),
-            (None, Some(common)) => ("OTLP endpoint", parse(common, protocol, Path::Append(kind))),
+        let (what, text, path) = match (&signal.endpoint, &settings.endpoint) {
+            (Some(own), _) => (kind.endpoint(), own, Path::AsIs(kind)),
+            (None, Some(common)) => ("OTLP endpoint", common, Path::Append(kind)),
             (None, None) => return Ok(None),
         };
+        let protocol = signal.protocol.or(settings.protocol);
+        let target = parse(text, protocol, path, settings.is_bare_secure(signal));
         let target = target.map_err(|reason| crate::error::Kind::Endpoint { what, reason })?;
         #[cfg(not(feature = "grpc"))]
         if target.protocol == Protocol::Grpc {
@@ -74,15 +78,24 @@ enum Path {
     Append(Kind),
 }
 
-fn parse(text: &str, protocol: Option<Protocol>, path: Path) -> Result<Target, EndpointError> {
-    let (bare, rest) = match text.split_once("://") {
-        None => (true, text),
+/// `bare_is_secure` is what no scheme means.
+fn parse(
+    text: &str,
+    protocol: Option<Protocol>,
+    path: Path,
+    bare_is_secure: bool,
+) -> Result<Target, EndpointError> {
+    let (bare, secure, rest) = match text.split_once("://") {
+        None => (true, bare_is_secure, text),
         Some((scheme, rest)) => match scheme.to_ascii_lowercase().as_str() {
-            "http" => (false, rest),
-            "https" => return Err(EndpointError::Tls),
+            "http" => (false, false, rest),
+            "https" => (false, true, rest),
             _ => return Err(EndpointError::Scheme),
         },
     };
+    if secure && cfg!(not(feature = "__tls")) {
+        return Err(EndpointError::NoTls);
+    }
     if rest.contains('#') {
         return Err(EndpointError::Fragment);
     }
@@ -119,8 +132,9 @@ fn parse(text: &str, protocol: Option<Protocol>, path: Path) -> Result<Target, E
         path => path,
     };
     let path = tail.parse::<PathAndQuery>().map_err(|_| EndpointError::Host)?;
-    let uri = Uri::builder().scheme("http").authority(authority).path_and_query(path).build();
-    Ok(Target { uri: uri.map_err(|_| EndpointError::Host)?, protocol })
+    let scheme = if secure { "https" } else { "http" };
+    let uri = Uri::builder().scheme(scheme).authority(authority).path_and_query(path).build();
+    Ok(Target { uri: uri.map_err(|_| EndpointError::Host)?, protocol, security: None })
 }
 
 fn port(authority: &Authority) -> Result<Option<u16>, EndpointError> {
@@ -167,7 +181,6 @@ mod tests {
             ("http://c:4318?k=v", None, AS_IS, Ok(("http://c:4318/?k=v", Http))),
             ("c:4318", None, AS_IS, Ok(("http://c:4318/v1/traces", Http))),
             ("c:4318/x", None, AS_IS, Ok(("http://c:4318/x", Http))),
-            ("https://c:4318", None, APPEND, Err(EndpointError::Tls)),
             ("unix:///run/otel.sock", None, APPEND, Err(EndpointError::Scheme)),
             ("grpc://c:4317", None, APPEND, Err(EndpointError::Scheme)),
             ("http://user:secret@c:4318", None, APPEND, Err(EndpointError::Credentials)),
@@ -185,8 +198,28 @@ mod tests {
             ("::1:4317", None, APPEND, Err(EndpointError::Host)),
         ];
         for &(text, protocol, path, expected) in table {
-            let found = parse(text, protocol, path).map(|target| (target.uri.to_string(), target.protocol));
+            let found =
+                parse(text, protocol, path, false).map(|target| (target.uri.to_string(), target.protocol));
             assert_eq!(found, expected.map(|(uri, protocol)| (uri.to_owned(), protocol)), "{text}");
+        }
+    }
+
+    #[test]
+    fn who_is_spoken_to_over_tls() {
+        for (text, bare_is_secure, uri) in [
+            ("https://c", false, Some("https://c/v1/logs")),
+            ("HTTPS://c:4317", false, Some("https://c:4317/v1/logs")),
+            ("c:4317", true, Some("https://c:4317/v1/logs")),
+            ("c", true, Some("https://c:4318/v1/logs")),
+            ("http://c", true, None),
+            ("c:4317", false, None),
+        ] {
+            let found = parse(text, None, Path::Append(Kind::Logs), bare_is_secure);
+            match (uri, cfg!(feature = "__tls")) {
+                (Some(uri), true) => assert_eq!(found.unwrap().uri, uri),
+                (Some(_), false) => assert_eq!(found.unwrap_err(), EndpointError::NoTls, "{text}"),
+                (None, _) => assert_eq!(found.unwrap().uri.scheme_str(), Some("http"), "{text}"),
+            }
         }
     }
 }

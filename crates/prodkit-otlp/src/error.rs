@@ -18,6 +18,10 @@ pub(crate) enum Kind {
         "the {what} speaks gRPC, which needs the feature `grpc` of prodkit-otlp (`otlp-grpc` of prodkit)"
     )]
     NoGrpc { what: &'static str },
+    /// It says what was done, and to which file.
+    #[cfg(feature = "__tls")]
+    #[error("cannot connect over TLS: {what}")]
+    Tls { what: String, source: Option<prodkit_tls::Error> },
     #[error("the {0} is zero")]
     Zero(&'static str),
     #[error("cannot start the telemetry thread")]
@@ -30,10 +34,10 @@ pub(crate) enum EndpointError {
     Credentials,
     Fragment,
     Host,
+    NoTls,
     Port,
     Query,
     Scheme,
-    Tls,
 }
 
 impl fmt::Display for EndpointError {
@@ -42,10 +46,10 @@ impl fmt::Display for EndpointError {
             Self::Credentials => "it holds a user name or password, which belong into a header",
             Self::Fragment => "it holds a fragment (`#`)",
             Self::Host => "it is neither a URL nor host:port",
+            Self::NoTls => "TLS needs the feature `tls` of prodkit-otlp (`tls` of prodkit)",
             Self::Port => "its port is not a number from 1 to 65535",
             Self::Query => "it holds a query, to which no signal's path can be added",
-            Self::Scheme => "its scheme is not http",
-            Self::Tls => "https is not supported yet",
+            Self::Scheme => "its scheme is neither http nor https",
         })
     }
 }

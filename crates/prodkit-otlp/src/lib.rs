@@ -59,12 +59,15 @@
 //!
 //! - `grpc`: OTLP/gRPC. Without it an endpoint that speaks gRPC is an [`Error`] at start.
 //!
+//! - `tls`: endpoints that begin with `https`, by prodkit-tls with ring. [`Settings::tls`] names files, which `start` reads
+//!   once; `start_with` takes certificates that change.
+//! - `tls-aws-lc`: the same with aws-lc-rs.
+//!
 //! # When not to use it
 //!
 //! - In a process that must not have a thread more: there is one, named `prodkit-otlp`, wherever anything is exported,
 //!   and up to two of that name while host names are resolved.
 //! - To keep telemetry across a restart: nothing is written to disk. Run a collector beside the process for that.
-//! - For TLS to the collector: not yet; `https` endpoints are refused.
 //!
 //! # Formats
 //!
@@ -87,6 +90,7 @@ mod pipeline;
 mod queue;
 mod resource;
 mod sampler;
+mod security;
 mod settings;
 mod signal;
 mod span;
@@ -100,11 +104,16 @@ mod writer;
 pub use doctor::{Finding, examine};
 pub use error::Error;
 pub use layer::Layer;
+#[cfg(feature = "__tls")]
+pub use otlp::start_with;
 pub use otlp::{Otlp, start};
 pub use resource::Resource;
 pub use sampler::{Sampler, Sampling};
+#[cfg(feature = "__tls")]
+pub use security::Credentials;
 pub use settings::{
-    Batch, Compression, Exporter, Headers, InvalidHeader, Limits, Protocol, Retry, Settings, Signal, Warning,
+    Batch, Compression, Exporter, Headers, InvalidHeader, Limits, Protocol, Retry, Settings, Signal, Tls,
+    Warning,
 };
 pub use span::{Attributes, Event, Link, Span, SpanKind, Status, Value};
 pub use spans::Spans;

@@ -35,18 +35,53 @@ pub(crate) struct Lanes {
 /// Starts exporting what `settings` say, from a thread of its own. Returns before anything is connected.
 ///
 /// Metrics are exported only with a recorder. Without an endpoint nothing is started, and everything on the handle
-/// works and does nothing.
+/// works and does nothing. The files of [`Settings::tls`] are read now, where an endpoint needs them, and not followed.
 ///
 /// # Errors
 ///
-/// When an endpoint cannot be used, a bound is zero or the machine has no thread left. Never because of the network.
+/// When an endpoint or a certificate cannot be used, a bound is zero or the machine has no thread left. Never because of
+/// the network.
 pub fn start(
     settings: Settings,
     resource: Resource,
     metrics: Option<prodkit_metrics::Recorder>,
 ) -> Result<Otlp, Error> {
+    #[cfg(feature = "__tls")]
+    return start_with(settings, resource, metrics, crate::Credentials::read);
+    #[cfg(not(feature = "__tls"))]
+    {
+        let settings = settings.within_reach();
+        let targets = targets(&settings)?;
+        begin(settings, targets, resource, metrics)
+    }
+}
+
+/// [`start`] with certificates that change: `credentials` is asked, once for each signal that is exported over TLS, for
+/// what stands for its files ([`Settings::tls_of`]), and may read them and follow them, or know better.
+///
+/// # Errors
+///
+/// Those of [`start`], and those of `credentials`.
+#[cfg(feature = "__tls")]
+pub fn start_with<E: From<Error>>(
+    settings: Settings,
+    resource: Resource,
+    metrics: Option<prodkit_metrics::Recorder>,
+    credentials: impl FnMut(&crate::Tls) -> Result<crate::Credentials, E>,
+) -> Result<Otlp, E> {
     let settings = settings.within_reach();
-    let [traces, to_metrics, logs] = targets(&settings)?;
+    let mut targets = targets(&settings).map_err(Error::from)?;
+    crate::security::secure(&settings, &mut targets, credentials)?;
+    begin(settings, targets, resource, metrics).map_err(E::from)
+}
+
+fn begin(
+    settings: Settings,
+    targets: [Option<Destination>; 3],
+    resource: Resource,
+    metrics: Option<prodkit_metrics::Recorder>,
+) -> Result<Otlp, Error> {
+    let [traces, to_metrics, logs] = targets;
     let metrics = to_metrics.zip(metrics);
 
     let lanes = Arc::new(Lanes {
@@ -62,7 +97,7 @@ pub fn start(
 }
 
 impl Settings {
-    /// Whether [`start`] would take these settings; starts nothing.
+    /// Whether [`start`] would take these settings; starts nothing, and looks at no file.
     ///
     /// # Errors
     ///
@@ -82,6 +117,8 @@ pub(crate) fn targets(settings: &Settings) -> Result<[Option<Destination>; 3], E
         target(Kind::Metrics, &settings.metrics)?,
         target(Kind::Logs, &settings.logs)?,
     ];
+    #[cfg(feature = "__tls")]
+    crate::security::check(settings, &targets)?;
     bounds(settings)?;
     Ok(targets)
 }

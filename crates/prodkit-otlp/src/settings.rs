@@ -3,10 +3,12 @@
 mod env;
 mod headers;
 mod limits;
+mod tls;
 
 pub use env::Warning;
 pub use headers::{Headers, InvalidHeader};
 pub use limits::Limits;
+pub use tls::Tls;
 
 use crate::Sampling;
 use std::fmt;
@@ -27,8 +29,13 @@ pub struct Settings {
     /// The collector, for all signals that name no endpoint of their own. `None` is off. Default: `None`.
     ///
     /// A URL (`http://host:4318`, to which `v1/traces` and so on is added) or a bare `host:port`. Port 4317 means gRPC
-    /// unless [`protocol`](Self::protocol) says otherwise.
+    /// unless [`protocol`](Self::protocol) says otherwise. `https` needs the feature `tls` of this crate.
     pub endpoint: Option<String>,
+    /// Whether a bare `host:port` is spoken to in plain text. Default: `None`, which means plain text unless
+    /// [`tls`](Self::tls) names a file.
+    pub insecure: Option<bool>,
+    /// The files behind connections over TLS. Default: none, and the authorities of the system are believed.
+    pub tls: Tls,
     /// How the collector is spoken to. Default: `None`, which means gRPC for port 4317 and HTTP for every other.
     pub protocol: Option<Protocol>,
     /// Headers (for gRPC: metadata) of each request. Default: none.
@@ -66,6 +73,10 @@ pub struct Signal {
     pub exporter: Exporter,
     /// Its own endpoint, a URL that is used as it is or a bare `host:port`. Default: the common one.
     pub endpoint: Option<String>,
+    /// Its own word on a bare `host:port`. Default: the common one.
+    pub insecure: Option<bool>,
+    /// Its own files, each in place of the common one. Default: the common ones.
+    pub tls: Tls,
     /// Its own protocol. Default: the common one.
     pub protocol: Option<Protocol>,
     /// Its own headers, instead of the common ones. Default: the common ones.
@@ -181,6 +192,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             endpoint: None,
+            insecure: None,
+            tls: Tls::default(),
             protocol: None,
             headers: Headers::default(),
             compression: Compression::default(),
@@ -202,6 +215,8 @@ impl Signal {
             enabled,
             exporter: Exporter::default(),
             endpoint: None,
+            insecure: None,
+            tls: Tls::default(),
             protocol: None,
             headers: None,
             compression: None,

@@ -1,6 +1,6 @@
 //! One attempt to deliver one request.
 
-mod connect;
+pub(crate) mod connect;
 mod console;
 #[cfg(feature = "grpc")]
 mod grpc;
@@ -39,10 +39,25 @@ pub(crate) enum Why {
     Status(u16),
     /// No answer in time.
     Timeout,
+    /// No connection over TLS, for this.
+    #[cfg(feature = "__tls")]
+    Tls(&'static str),
     /// More than [`MAX_ANSWER`].
     TooLarge,
     /// No connection: refused, unknown host.
     Unreachable,
+}
+
+impl Why {
+    /// Whether there was nobody to send it to.
+    pub(crate) fn is_no_connection(self) -> bool {
+        match self {
+            Self::Unreachable => true,
+            #[cfg(feature = "__tls")]
+            Self::Tls(_) => true,
+            _ => false,
+        }
+    }
 }
 
 impl std::fmt::Display for Why {
@@ -53,6 +68,8 @@ impl std::fmt::Display for Why {
             Self::Code(code) => write!(f, "gRPC status {code}"),
             Self::Status(status) => write!(f, "HTTP status {status}"),
             Self::Timeout => f.write_str("no answer in time"),
+            #[cfg(feature = "__tls")]
+            Self::Tls(reason) => write!(f, "no connection over TLS: {reason}"),
             Self::TooLarge => f.write_str("answer too large"),
             Self::Unreachable => f.write_str("no connection"),
         }
@@ -86,7 +103,7 @@ impl Transport {
         };
         #[cfg(feature = "grpc")]
         if target.protocol == crate::Protocol::Grpc {
-            return Self::Grpc(grpc::Transport::new(target.uri, how));
+            return Self::Grpc(grpc::Transport::new(target, how));
         }
         Self::Http(Box::new(http::Transport::new(target, how)))
     }

@@ -35,6 +35,10 @@ mod absent {
     pub(crate) struct Certificates;
 
     impl Certificates {
+        pub(crate) fn new(_: std::time::Duration) -> Self {
+            Self
+        }
+
         pub(crate) fn check(files: &Files) -> Result<(), StartError> {
             files.asked_for().map_or(Ok(()), |setting| {
                 Err(StartError::setting(setting, "this binary is built without prodkit's feature `tls`"))

@@ -96,6 +96,7 @@
 //! | `log.max_line`, `log.buffer` | 16000, 8MiB | the longest line; what may wait to be written |
 //! | `otlp.endpoint` | none | nothing is exported without it; `OTEL_EXPORTER_OTLP_ENDPOINT` |
 //! | `otlp.protocol` | by port: 4317 is `grpc`, else `http/protobuf` | |
+//! | `otlp.tls.ca`, `.cert`, `.key` | those of the system, none | towards `https` endpoints, see [below](#tls) |
 //! | `otlp.headers`, `.timeout`, `.retry.enabled`, `.retry.max_elapsed_time` | none, 10s, true, 1m | |
 //! | `otlp.traces`, `.metrics`, `.logs` | true, true, false | logs are usually collected from standard output already |
 //! | `otlp.sampling_ratio` | 0.1 | of new traces; moves |
@@ -134,6 +135,10 @@
 //! check `certificates` fails while that is so, and degrades when less than a tenth of a certificate's life is left (a week
 //! at most); `prodkit_tls_certificate_expiry_timestamp_seconds{certificate}` is its end, and
 //! `prodkit_tls_certificate_reloads_total{certificate,result}` and `prodkit_tls_handshakes_total{outcome}` count.
+//!
+//! An `otlp.endpoint` that begins with `https` is spoken to over TLS, with either protocol. The files of `otlp.tls` are
+//! followed in the same way: the next export is sent with what they hold now, over a connection of its own, and what is
+//! under way ends on the old one.
 //!
 //! # Secrets
 //!

@@ -72,7 +72,9 @@ where
     let Loaded { settings, config, warnings, .. } = loaded;
     let reloading = Reloading::new(reload, &settings);
     let identity = Identity::new(host.build, &settings.service, std::env::current_exe().ok().as_deref());
-    let (telemetry, log) = match Telemetry::start(&settings, &identity, environment, &host.buckets) {
+    let mut certificates = Certificates::new(settings.config.poll);
+    let started = Telemetry::start(&settings, &identity, environment, &host.buckets, &mut certificates);
+    let (telemetry, log) = match started {
         Ok(started) => started,
         Err(error) => return host.fail(&error),
     };
@@ -85,7 +87,7 @@ where
     warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     secrets.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
     telemetry.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-    let exit = secured(&settings)
+    let exit = secured(&settings, certificates)
         .and_then(|secured| {
             let configuration = Configuration { config, reloading, secured, secrets };
             live(&identity, environment, &settings, &telemetry, caught, configuration, app)
@@ -466,10 +468,9 @@ impl Server {
 }
 
 #[cfg(feature = "__tls")]
-fn secured(settings: &Settings) -> Result<Secured, StartError> {
+fn secured(settings: &Settings, mut certificates: Certificates) -> Result<Secured, StartError> {
     use prodkit_tls::{HTTP, server_config};
     let files = settings.server.tls.files();
-    let mut certificates = Certificates::new(settings.config.poll);
     if files.cert.is_none() && files.key.is_none() {
         if let Some((setting, _)) = files.roots {
             return Err(StartError::setting(setting, "it needs `server.tls.cert` and `server.tls.key`"));
@@ -484,7 +485,7 @@ fn secured(settings: &Settings) -> Result<Secured, StartError> {
 }
 
 #[cfg(not(feature = "__tls"))]
-fn secured(settings: &Settings) -> Result<Secured, StartError> {
+fn secured(settings: &Settings, _: Certificates) -> Result<Secured, StartError> {
     Certificates::check(&settings.server.tls.files()).map(|()| Secured::default())
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use prodkit_log::Log;
 use prodkit_metrics::{Buckets, Recorder, Select};
 
+use crate::certificates::Certificates;
 use crate::debug::DebugTraces;
 use crate::environment::Environment;
 use crate::error::StartError;
@@ -42,14 +43,19 @@ impl Telemetry {
         identity: &Identity,
         environment: &Environment,
         buckets: &[(&'static str, &[f64])],
+        certificates: &mut Certificates,
     ) -> Result<(Self, prodkit_log::Layer), StartError> {
         let (layer, log) = start_log(settings)?;
         let metrics = recorder(settings, buckets)?;
         let mut warnings = Vec::new();
         #[cfg(feature = "otlp")]
-        let otlp = crate::otlp::start(settings, identity, environment, &metrics, &mut warnings)?;
+        let otlp =
+            crate::otlp::start(settings, identity, environment, &metrics, certificates, &mut warnings)?;
         #[cfg(not(feature = "otlp"))]
-        crate::otlp::refuse(settings, environment, &mut warnings)?;
+        {
+            let _ = certificates;
+            crate::otlp::refuse(settings, environment, &mut warnings)?;
+        }
         let propagators = crate::propagation::propagators(environment, &mut warnings);
         let supervisor = Supervisor::find(environment, &mut warnings);
         let telemetry = Self {

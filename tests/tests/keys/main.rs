@@ -9,6 +9,7 @@ mod health;
 mod identity;
 mod log;
 mod otlp;
+mod otlp_tls;
 mod process;
 mod rig;
 mod secrets;
@@ -72,6 +73,9 @@ const KEYS: &[(&str, fn())] = &[
     ("otlp.protocol", otlp::protocol),
     ("otlp.headers", otlp::headers),
     ("otlp.compression", otlp::compression),
+    ("otlp.tls.ca", otlp_tls::ca),
+    ("otlp.tls.cert", otlp_tls::cert),
+    ("otlp.tls.key", otlp_tls::key),
     ("otlp.timeout", otlp::timeout),
     ("otlp.retry.enabled", otlp::retry_enabled),
     ("otlp.retry.max_elapsed_time", otlp::retry_max_elapsed_time),

@@ -17,25 +17,25 @@ use crate::rig::{Rig, Setup, within};
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// A folder with a pair, and with what trusts it.
-struct Folder {
+pub(crate) struct Folder {
     folder: TempDir,
-    authority: FakeAuthority,
+    pub(crate) authority: FakeAuthority,
 }
 
 impl Folder {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = Self { folder: tempfile::tempdir().unwrap(), authority: FakeAuthority::new() };
         folder.put(&folder.authority.issue(&["localhost"]));
         fs::write(folder.path("ca.crt"), folder.authority.certificate()).unwrap();
         folder
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// Each file at once, as an editor or a sidecar does it.
-    fn put(&self, pair: &FakePair) {
+    pub(crate) fn put(&self, pair: &FakePair) {
         for (name, text) in [("tls.key", &pair.key), ("tls.crt", &pair.certificate)] {
             fs::write(self.path("new"), text).unwrap();
             fs::rename(self.path("new"), self.path(name)).unwrap();

@@ -7,7 +7,7 @@ use prodkit_e2e::http::Connection;
 use prodkit_fakes::FakeCollector;
 
 use crate::rig::{Rig, Setup};
-use crate::{log, otlp, server};
+use crate::{log, otlp, otlp_tls, server};
 
 /// Every variable that says what a key says, and those of the OpenTelemetry specification that have no key.
 pub(crate) const VARIABLES: &[(&str, fn())] = &[
@@ -18,8 +18,12 @@ pub(crate) const VARIABLES: &[(&str, fn())] = &[
     ("HTTP_TIMEOUT", || timeout("HTTP_TIMEOUT")),
     ("KUBERNETES_SERVICE_HOST", kubernetes),
     ("LOG_LEVEL", || level("LOG_LEVEL")),
+    ("OTEL_EXPORTER_OTLP_CERTIFICATE", otlp_tls::certificate),
+    ("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", otlp_tls::client_certificate),
     ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint),
     ("OTEL_EXPORTER_OTLP_HEADERS", headers),
+    ("OTEL_EXPORTER_OTLP_INSECURE", otlp_tls::insecure),
+    ("OTEL_EXPORTER_OTLP_METRICS_CERTIFICATE", otlp_tls::of_one_signal),
     ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
     ("OTEL_EXPORTER_OTLP_TIMEOUT", export_timeout),
     ("OTEL_LOGS_EXPORTER", || exporter("OTEL_LOGS_EXPORTER", "otlp.logs", "/v1/logs")),

@@ -2,7 +2,7 @@
 
 use super::{Received, Shared};
 use crate::Behaviour;
-use crate::server::{Body, Gate, broken_off, frames};
+use crate::server::{Body, Gate, Shown, broken_off, frames};
 use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use http_body::Frame;
@@ -25,7 +25,8 @@ pub(super) async fn answer(
     }
     // decided before anybody can know of the request: what a test sets once it has seen it is for the next one
     let behaviour = gate.behaviour();
-    shared.receive(Received { path: head.uri.path().to_owned(), headers: head.headers, body });
+    let client = head.extensions.get::<Shown>().map(|shown| shown.0.clone());
+    shared.receive(Received { path: head.uri.path().to_owned(), headers: head.headers, body, client });
 
     Ok(match behaviour {
         Behaviour::Answer => success(grpc, Bytes::new()),

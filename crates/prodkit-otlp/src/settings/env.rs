@@ -2,8 +2,9 @@
 //! [SDK](https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/) and
 //! [exporter](https://opentelemetry.io/docs/specs/otel/protocol/exporter/) specifications.
 
-use super::{Batch, Compression, Exporter, Headers, Limits, Protocol, Settings, Signal};
+use super::{Batch, Compression, Exporter, Headers, Limits, Protocol, Settings, Signal, Tls};
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// What one variable of the environment was ignored for. Never holds the variable's value.
@@ -38,10 +39,6 @@ const REFUSED: &[(&str, Option<&str>, &str)] = &[
     ("OTEL_CONFIG_FILE", None, "there is no declarative configuration; the settings of prodkit are the file"),
     ("OTEL_ENTITIES", None, "entities are not supported; OTEL_RESOURCE_ATTRIBUTES is"),
     ("OTEL_EXPERIMENTAL_CONFIG_FILE", None, "there is no declarative configuration"),
-    ("OTEL_EXPORTER_OTLP_CERTIFICATE", None, "TLS is not supported yet"),
-    ("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", None, "TLS is not supported yet"),
-    ("OTEL_EXPORTER_OTLP_CLIENT_KEY", None, "TLS is not supported yet"),
-    ("OTEL_EXPORTER_OTLP_INSECURE", Some("true"), "an endpoint without a scheme is spoken to in plain text"),
     (
         "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
         Some("explicit_bucket_histogram"),
@@ -104,6 +101,8 @@ impl Settings {
         env.set(opentelemetry_otlp::OTEL_EXPORTER_OTLP_COMPRESSION, compression, |value| {
             self.compression = value;
         });
+        env.set("OTEL_EXPORTER_OTLP_INSECURE", boolean, |value| self.insecure = Some(value));
+        self.tls.read("OTEL_EXPORTER_OTLP", env);
 
         self.traces.read("TRACES", env);
         self.metrics.read("METRICS", env);
@@ -180,11 +179,8 @@ impl Signal {
         env.set(&of("HEADERS"), headers, |value| self.headers = Some(value));
         env.set(&of("TIMEOUT"), positive_millis, |value| self.timeout = Some(value));
         env.set(&of("COMPRESSION"), compression, |value| self.compression = Some(value));
-        for option in ["CERTIFICATE", "CLIENT_CERTIFICATE", "CLIENT_KEY"] {
-            env.set(&of(option), |_| Err("TLS is not supported yet"), |()| {});
-        }
-        let plain = |text: &str| boolean(text).and_then(|plain| plain.then_some(()).ok_or(PLAIN));
-        env.set(&of("INSECURE"), plain, |()| {});
+        env.set(&of("INSECURE"), boolean, |value| self.insecure = Some(value));
+        self.tls.read(&format!("OTEL_EXPORTER_OTLP_{name}"), env);
         let known = |text: &str| match text.to_ascii_lowercase().as_str() {
             // there for the asking, without being sent
             "prometheus" if name == "METRICS" => Ok(None),
@@ -194,6 +190,15 @@ impl Signal {
             self.enabled = exporter.is_some();
             self.exporter = exporter.unwrap_or_default();
         });
+    }
+}
+
+impl Tls {
+    fn read(&mut self, prefix: &str, env: &mut Env<impl Fn(&str) -> Option<String>>) {
+        let Self { ca, cert, key } = self;
+        for (option, path) in [("CERTIFICATE", ca), ("CLIENT_CERTIFICATE", cert), ("CLIENT_KEY", key)] {
+            env.set(&format!("{prefix}_{option}"), file, |value| *path = Some(value));
+        }
     }
 }
 
@@ -300,7 +305,16 @@ fn compression(text: &str) -> Result<Compression, &'static str> {
     }
 }
 
-const PLAIN: &str = "an endpoint without a scheme is spoken to in plain text";
+#[cfg(feature = "__tls")]
+#[expect(clippy::unnecessary_wraps, reason = "one shape for all parsers")]
+fn file(text: &str) -> Result<PathBuf, &'static str> {
+    Ok(text.into())
+}
+
+#[cfg(not(feature = "__tls"))]
+fn file(_: &str) -> Result<PathBuf, &'static str> {
+    Err("this binary is built without the feature `tls` of prodkit-otlp (`tls` of prodkit)")
+}
 
 /// The specification's boolean: everything but `true` is false, and worth a warning unless it says so.
 fn boolean(text: &str) -> Result<bool, &'static str> {

@@ -1,22 +1,23 @@
 //! OTLP/gRPC, over one tonic channel that connects when first used.
 
-use super::connect::connector;
+use super::connect::{Clients, cause};
 use super::{Attempt, How, MAX_ANSWER, Why, user_agent};
+use crate::endpoint::Target;
 use crate::settings::Compression;
 use bytes::{Buf, BufMut, Bytes};
 use http::Uri;
-use http::uri::PathAndQuery;
+use http::uri::{PathAndQuery, Scheme};
 use prost::Message;
 use std::time::Duration;
 use tonic::client::Grpc;
 use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::metadata::MetadataMap;
 use tonic::transport::{Channel, Endpoint};
-use tonic::{Code, Request, Status};
+use tonic::{Code, Request, Status, TimeoutExpired};
 
 #[derive(Debug)]
 pub(crate) struct Transport {
-    channel: Channel,
+    channels: Clients<Channel>,
     method: PathAndQuery,
     metadata: MetadataMap,
     is_gzip: bool,
@@ -24,12 +25,18 @@ pub(crate) struct Transport {
 }
 
 impl Transport {
-    pub(crate) fn new(uri: Uri, how: &How<'_>) -> Self {
+    pub(crate) fn new(target: Target, how: &How<'_>) -> Self {
         let How { kind, headers, compression, timeout } = *how;
-        let endpoint = Endpoint::from(uri).connect_timeout(timeout).tcp_nodelay(true);
+        // tonic wants to do TLS itself where it sees https: it is told of it for what it says to the collector only
+        let mut plain = target.uri.clone().into_parts();
+        plain.scheme = Some(Scheme::HTTP);
+        let plain = Uri::from_parts(plain).unwrap_or_else(|_| target.uri.clone());
+        let endpoint = Endpoint::from(plain).origin(target.uri).connect_timeout(timeout).tcp_nodelay(true);
         let endpoint = endpoint.clone().user_agent(user_agent()).unwrap_or(endpoint);
         Self {
-            channel: endpoint.connect_with_connector_lazy(connector(timeout)),
+            channels: Clients::new(target.security, timeout, move |connector| {
+                endpoint.connect_with_connector_lazy(connector)
+            }),
             method: PathAndQuery::from_static(kind.method()),
             metadata: MetadataMap::from_headers(headers.map().clone()),
             is_gzip: compression == Compression::Gzip,
@@ -43,12 +50,12 @@ impl Transport {
     }
 
     async fn exchange(&self, body: Bytes) -> Attempt {
-        let mut client = Grpc::new(self.channel.clone()).max_decoding_message_size(MAX_ANSWER);
+        let mut client = Grpc::new(self.channels.get()).max_decoding_message_size(MAX_ANSWER);
         if self.is_gzip {
             client = client.send_compressed(CompressionEncoding::Gzip);
         }
-        if client.ready().await.is_err() {
-            return Attempt::Again { why: Why::Unreachable, after: None };
+        if let Err(error) = client.ready().await {
+            return Attempt::Again { why: cause(&error).unwrap_or(Why::Unreachable), after: None };
         }
         let mut request = Request::new(body);
         *request.metadata_mut() = self.metadata.clone();
@@ -63,10 +70,12 @@ impl Transport {
 /// What a status means, by the specification's "Failures" of OTLP/gRPC.
 fn failure(status: &Status) -> Attempt {
     let after = retry_delay(status.details());
-    let why = match connect_error(status) {
-        true => Why::Unreachable,
-        false => Why::Code(status.code() as i32),
-    };
+    let why = Why::Code(status.code() as i32);
+    // what breaks below gRPC has a cause, which no collector's word has
+    if let Some(error) = std::error::Error::source(status) {
+        let otherwise = if error.is::<TimeoutExpired>() { Why::Timeout } else { Why::Broken };
+        return Attempt::Again { why: cause(error).unwrap_or(otherwise), after: None };
+    }
     match status.code() {
         // tonic's own word for an answer over the limit, which it gives a code that may be repeated
         Code::OutOfRange if status.message().starts_with("Error, decoded message length too large") => {
@@ -80,27 +89,8 @@ fn failure(status: &Status) -> Attempt {
         | Code::Unavailable => Attempt::Again { why, after },
         // the server can recover only if it says when
         Code::ResourceExhausted if after.is_some() => Attempt::Again { why, after },
-        // what breaks below gRPC comes as `Unknown` with the cause as its source
-        Code::Unknown if std::error::Error::source(status).is_some() => {
-            Attempt::Again { why: Why::Broken, after: None }
-        }
         _ => Attempt::Refused(why),
     }
-}
-
-/// Whether there was no connection at all.
-fn connect_error(status: &Status) -> bool {
-    let mut source = std::error::Error::source(status);
-    while let Some(error) = source {
-        if error
-            .downcast_ref::<std::io::Error>()
-            .is_some_and(|e| e.kind() == std::io::ErrorKind::ConnectionRefused)
-        {
-            return true;
-        }
-        source = error.source();
-    }
-    false
 }
 
 /// The delay of a `google.rpc.RetryInfo` among the details of a `google.rpc.Status`.

@@ -1,6 +1,6 @@
 //! OTLP/HTTP with binary protobuf, over one pooled hyper client.
 
-use super::connect::{Connector, connector};
+use super::connect::{Clients, Connector, cause};
 use super::{Attempt, How, MAX_ANSWER, Why, json, user_agent};
 use crate::Protocol;
 use crate::endpoint::Target;
@@ -18,7 +18,7 @@ use std::time::{Duration, SystemTime};
 
 #[derive(Debug)]
 pub(crate) struct Transport {
-    client: Client<Connector, Full<Bytes>>,
+    clients: Clients<Client<Connector, Full<Bytes>>>,
     uri: Uri,
     kind: Kind,
     is_json: bool,
@@ -31,11 +31,13 @@ impl Transport {
     pub(crate) fn new(target: Target, how: &How<'_>) -> Self {
         let How { kind, headers, compression, timeout } = *how;
         let (is_json, is_gzip) = (target.protocol == Protocol::HttpJson, compression == Compression::Gzip);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(Duration::from_secs(60))
-            .pool_max_idle_per_host(1)
-            .build(connector(timeout));
+        let clients = Clients::new(target.security, timeout, |connector| {
+            Client::builder(TokioExecutor::new())
+                .pool_timer(TokioTimer::new())
+                .pool_idle_timeout(Duration::from_secs(60))
+                .pool_max_idle_per_host(1)
+                .build(connector)
+        });
         let mut headers = headers.map().clone();
         let content = if is_json { "application/json" } else { "application/x-protobuf" };
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content));
@@ -43,7 +45,7 @@ impl Transport {
             headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         }
         headers.entry(header::USER_AGENT).or_insert_with(user_agent);
-        Self { client, uri: target.uri, kind, is_json, is_gzip, headers, timeout }
+        Self { clients, uri: target.uri, kind, is_json, is_gzip, headers, timeout }
     }
 
     pub(crate) fn prepare(&self, body: Vec<u8>) -> Bytes {
@@ -61,13 +63,15 @@ impl Transport {
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.uri.clone();
         *request.headers_mut() = self.headers.clone();
-        match self.client.request(request).await {
+        match self.clients.get().request(request).await {
             Ok(response) => match self::answer(response).await {
                 Attempt::Accepted(answer) if self.is_json => Attempt::Accepted(json::response(&answer)),
                 attempt => attempt,
             },
-            Err(error) if error.is_connect() => Attempt::Again { why: Why::Unreachable, after: None },
-            Err(_) => Attempt::Again { why: Why::Broken, after: None },
+            Err(error) => {
+                let otherwise = if error.is_connect() { Why::Unreachable } else { Why::Broken };
+                Attempt::Again { why: cause(&error).unwrap_or(otherwise), after: None }
+            }
         }
     }
 }

@@ -287,8 +287,13 @@ fn what_cannot_work_is_an_error_at_start() {
         change(&mut settings);
         start(settings, resource(), None).map(drop).unwrap_err().to_string()
     };
-    let tls = error(&|s| s.endpoint = Some("https://c:4318".into()));
-    assert_eq!(tls, "the OTLP endpoint cannot be used: https is not supported yet");
+    let scheme = error(&|s| s.endpoint = Some("ftp://c:4318".into()));
+    assert_eq!(scheme, "the OTLP endpoint cannot be used: its scheme is neither http nor https");
+    #[cfg(not(feature = "__tls"))]
+    {
+        let tls = error(&|s| s.endpoint = Some("https://c:4318".into()));
+        assert!(tls.contains("TLS needs the feature `tls` of prodkit-otlp"), "{tls}");
+    }
     let own = error(&|s| s.traces.endpoint = Some("http://user:hunter2@c".into()));
     assert!(
         own.starts_with("the OTLP endpoint for traces cannot be used") && !own.contains("hunter2"),

@@ -31,12 +31,12 @@ impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Keep {
 }
 
 /// Lines about this collector.
-fn lines(collector: &FakeCollector) -> Vec<String> {
+pub(super) fn lines(collector: &FakeCollector) -> Vec<String> {
     let about = format!("collector={:?}", collector.addr().to_string());
     LINES.lock().unwrap().iter().filter(|line| line.contains(&about)).cloned().collect()
 }
 
-fn keep() {
+pub(super) fn keep() {
     static SET: Once = Once::new();
     let subscriber = tracing_subscriber::registry().with(Keep);
     SET.call_once(|| tracing::subscriber::set_global_default(subscriber).unwrap());

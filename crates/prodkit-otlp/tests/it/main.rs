@@ -16,6 +16,8 @@ mod lines;
 mod otel;
 mod retry;
 mod shutdown;
+#[cfg(feature = "__tls")]
+mod tls;
 mod wire;
 
 use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value};

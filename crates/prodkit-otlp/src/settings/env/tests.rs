@@ -50,7 +50,9 @@ fn each_variable_takes_effect() {
         sets(&of("COMPRESSION"), "none", |s| pick(s).compression = Some(Compression::None));
         sets(&of("TIMEOUT"), "1", |s| pick(s).timeout = Some(MS));
         sets(&of("HEADERS"), "a=b", |s| pick(s).headers = Some(Headers::parse("a=b").unwrap()));
+        sets(&of("INSECURE"), "false", |s| pick(s).insecure = Some(false));
     }
+    sets("OTEL_EXPORTER_OTLP_INSECURE", "True", |s| s.insecure = Some(true));
     sets("OTEL_TRACES_EXPORTER", "none", |s| s.traces.enabled = false);
     sets("OTEL_METRICS_EXPORTER", "None", |s| s.metrics.enabled = false);
     sets("OTEL_LOGS_EXPORTER", "otlp", |s| s.logs.enabled = true);
@@ -65,6 +67,30 @@ fn each_variable_takes_effect() {
         sets(&of("MAX_EXPORT_BATCH_SIZE"), "3", |s| pick(s).size = 3);
         // a smaller queue takes the batch with it
         sets(&of("MAX_QUEUE_SIZE"), "100", |s| (pick(s).queue, pick(s).size) = (100, 100));
+    }
+}
+
+#[cfg(feature = "__tls")]
+#[test]
+fn certificates() {
+    for (name, pick) in [
+        ("", (|s| &mut s.tls) as fn(&mut Settings) -> &mut Tls),
+        ("TRACES_", |s| &mut s.traces.tls),
+        ("METRICS_", |s| &mut s.metrics.tls),
+        ("LOGS_", |s| &mut s.logs.tls),
+    ] {
+        let of = |option: &str| format!("OTEL_EXPORTER_OTLP_{name}{option}");
+        sets(&of("CERTIFICATE"), "/x.pem", |s| pick(s).ca = Some("/x.pem".into()));
+        sets(&of("CLIENT_CERTIFICATE"), "/x.pem", |s| pick(s).cert = Some("/x.pem".into()));
+        sets(&of("CLIENT_KEY"), "/x.pem", |s| pick(s).key = Some("/x.pem".into()));
+    }
+}
+
+#[cfg(not(feature = "__tls"))]
+#[test]
+fn certificates() {
+    for name in ["CERTIFICATE", "METRICS_CLIENT_CERTIFICATE", "LOGS_CLIENT_KEY"] {
+        ignored(&format!("OTEL_EXPORTER_OTLP_{name}"), "/x.pem");
     }
 }
 
@@ -120,8 +146,8 @@ fn empty_is_unset_and_nonsense_is_ignored_with_a_warning() {
         ("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "delta"),
         ("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "lowmemory"),
         ("OTEL_METRICS_EXEMPLAR_FILTER", "always_on"),
-        ("OTEL_EXPORTER_OTLP_INSECURE", "false"),
-        ("OTEL_EXPORTER_OTLP_LOGS_INSECURE", "false"),
+        ("OTEL_EXPORTER_OTLP_INSECURE", "0"),
+        ("OTEL_EXPORTER_OTLP_LOGS_INSECURE", "yes"),
     ] {
         ignored(name, value);
     }
@@ -146,9 +172,6 @@ fn what_is_refused_says_why() {
             warnings.iter().map(ToString::to_string).collect::<Vec<_>>(),
             [format!("{name} is ignored: {reason}")]
         );
-    }
-    for name in ["CERTIFICATE", "CLIENT_CERTIFICATE", "CLIENT_KEY"] {
-        ignored(&format!("OTEL_EXPORTER_OTLP_METRICS_{name}"), "/x.pem");
     }
 }
 

@@ -1,0 +1,124 @@
+//! A finished request as a span.
+
+use std::fmt::Write as _;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use http::{Method, StatusCode, Version};
+use prodkit_http::{Exchange, Outcome};
+use prodkit_otlp::{SpanKind, SpanWriter, Spans, Status};
+
+/// A finished request by the semantic conventions for HTTP server spans. `kept` says why it is sent though its trace is
+/// not sampled.
+pub(crate) fn server_span(spans: &Spans, exchange: &Exchange<'_>, kept: Option<&'static str>) {
+    let write = |span: &mut SpanWriter<'_>| {
+        let method = known_method(exchange.method());
+        match exchange.route() {
+            Some(route) => span.name(&[method, " ", route]),
+            None => span.name(&[method]),
+        }
+        let start = exchange.start();
+        span.times(start, start + exchange.elapsed().max(Duration::from_nanos(1)));
+        span.kind(SpanKind::Server);
+        if let Some(parent) = exchange.parent_span_id() {
+            span.parent(parent, true);
+        }
+        if let Some(state) = exchange.tracestate() {
+            span.trace_state(state.as_str());
+        }
+        attributes(span, exchange, method);
+        if let Some(reason) = kept {
+            span.str("prodkit.sampling.kept", reason);
+        }
+        if let Some(error) = failure(exchange) {
+            span.str("error.type", error);
+            span.status(&Status::error(exchange.error().map(ToString::to_string).unwrap_or_default()));
+        }
+    };
+    match kept {
+        Some(_) => spans.write_extra(exchange.context(), write),
+        None => spans.write(exchange.context(), write),
+    }
+}
+
+fn attributes(span: &mut SpanWriter<'_>, exchange: &Exchange<'_>, method: &'static str) {
+    span.str("http.request.method", method);
+    span.str("url.path", exchange.path());
+    span.str("url.scheme", exchange.scheme().unwrap_or("http"));
+    span.int("http.response.status_code", exchange.status().as_u16().into());
+    if method == "_OTHER" {
+        span.str("http.request.method_original", exchange.method().as_str());
+    }
+    if let Some(route) = exchange.route() {
+        span.str("http.route", route);
+    }
+    if let Some(version) = protocol(exchange.version()) {
+        span.str("network.protocol.version", version);
+    }
+    if let Some(peer) = exchange.peer_addr() {
+        span.str("client.address", Address::of(peer.ip()).as_str());
+    }
+    if let Some(agent) = exchange.user_agent() {
+        span.str("user_agent.original", agent);
+    }
+}
+
+/// An address as text, without an allocation.
+struct Address {
+    text: [u8; 46],
+    len: usize,
+}
+
+impl Address {
+    fn of(ip: IpAddr) -> Self {
+        let mut address = Self { text: [0; 46], len: 0 };
+        // the longest address of IPv6 has 45 characters
+        let _ = write!(address, "{ip}");
+        address
+    }
+
+    fn as_str(&self) -> &str {
+        str::from_utf8(&self.text[..self.len]).unwrap_or_default()
+    }
+}
+
+impl std::fmt::Write for Address {
+    fn write_str(&mut self, part: &str) -> std::fmt::Result {
+        let end = self.len + part.len();
+        self.text.get_mut(self.len..end).ok_or(std::fmt::Error)?.copy_from_slice(part.as_bytes());
+        self.len = end;
+        Ok(())
+    }
+}
+
+/// `error.type`: set when the server is to blame, or no whole answer went out.
+fn failure<'a>(exchange: &'a Exchange<'_>) -> Option<&'a str> {
+    match exchange.outcome() {
+        Outcome::Panicked => Some("panic"),
+        Outcome::Disconnected => Some("client_disconnected"),
+        _ if exchange.status().is_server_error() => Some(code(exchange.status())),
+        _ => None,
+    }
+}
+
+/// A status of 5xx as text; what is not registered counts as 500.
+fn code(status: StatusCode) -> &'static str {
+    const CODES: [&str; 12] =
+        ["500", "501", "502", "503", "504", "505", "506", "507", "508", "509", "510", "511"];
+    CODES.get(usize::from(status.as_u16()).wrapping_sub(500)).copied().unwrap_or("500")
+}
+
+/// The methods of RFC 9110 and RFC 5789; any other is `_OTHER`, or a client could make names without end.
+fn known_method(method: &Method) -> &'static str {
+    const KNOWN: &[&str] = &["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "CONNECT", "TRACE"];
+    KNOWN.iter().find(|known| **known == method.as_str()).copied().unwrap_or("_OTHER")
+}
+
+const fn protocol(version: Version) -> Option<&'static str> {
+    match version {
+        Version::HTTP_10 => Some("1.0"),
+        Version::HTTP_11 => Some("1.1"),
+        Version::HTTP_2 => Some("2"),
+        _ => None,
+    }
+}
