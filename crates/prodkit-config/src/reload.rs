@@ -5,19 +5,22 @@ mod compare;
 mod error;
 mod resolve;
 mod stamp;
+mod status;
 
 pub(crate) use cells::Spot;
 pub use error::ReloadError;
 pub use resolve::Resolve;
+pub use status::{Commit, Outcome, Snapshot, Status};
 
 use crate::error::{Errors, Warning};
 use crate::layers::Layers;
 use crate::load::Loaded;
-use crate::tree::{Show, Tree};
+use crate::tree::Tree;
 use cells::{Cells, Planned};
 use prodkit_live::Prepared;
 use prodkit_watch::{Handle, Options, Watch};
 use serde::de::DeserializeOwned;
+use status::Current;
 use std::fmt;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -111,75 +114,9 @@ pub struct Reload<S, C> {
     types: PhantomData<fn() -> (S, C)>,
 }
 
-#[derive(Clone)]
-struct Current {
-    tree: Arc<Tree>,
-    secrets: Arc<[String]>,
-}
-
-impl Current {
-    fn show(&self) -> Show<'_> {
-        self.tree.show().hiding(self.secrets.iter().cloned())
-    }
-
-    fn hash(&self) -> u64 {
-        self.show().hash()
-    }
-}
-
 struct Retry {
     at: Instant,
     pause: Duration,
-}
-
-/// What is loaded, and how the last attempt went.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Status {
-    /// How often a new configuration was taken since the start, which is 0.
-    pub generation: u64,
-    /// [`Tree::hash`] of what is loaded, without the secrets that only the types know of.
-    pub hash: u64,
-    /// When it was taken.
-    pub loaded_at: SystemTime,
-    /// Why the sources as they are now were not taken; `None` once they are good again.
-    pub last_error: Option<String>,
-    /// Paths that differ from what the process was started with, and that nothing moves, sorted.
-    pub pending: Vec<String>,
-}
-
-/// What a [`Reload`] has loaded at one moment. Cheap to clone.
-#[derive(Clone)]
-pub struct Snapshot {
-    status: Status,
-    current: Current,
-}
-
-/// What came of one look at the sources.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Outcome {
-    /// They say something new, and it holds.
-    Committed(Commit),
-    /// They say what is loaded already.
-    Unchanged,
-    /// They were not taken, and nothing has changed. What was [transient](ReloadError::is_transient) is tried again, at
-    /// growing pauses.
-    Refused(ReloadError),
-}
-
-/// A configuration that was taken.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct Commit {
-    /// The live paths that moved, sorted.
-    pub moved: Vec<String>,
-    /// As [`Status::pending`].
-    pub pending: Vec<String>,
-    /// As [`Loaded::warnings`].
-    pub warnings: Vec<Warning>,
-    /// [`Status::hash`] before and after.
-    pub hashes: (u64, u64),
 }
 
 /// A candidate that everybody has agreed to.
@@ -422,24 +359,6 @@ impl<S, C> Reload<S, C> {
     /// What is loaded, to be kept and shown elsewhere.
     pub fn snapshot(&self) -> Snapshot {
         Snapshot { status: self.status.clone(), current: self.current.clone() }
-    }
-}
-
-impl Snapshot {
-    /// What was loaded then, and how the last attempt had gone.
-    pub fn status(&self) -> &Status {
-        &self.status
-    }
-
-    /// The values that are set, with their sources; secrets are masked, those that only the types know of too.
-    pub fn show(&self) -> Show<'_> {
-        self.current.show()
-    }
-}
-
-impl fmt::Debug for Snapshot {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Snapshot").field("status", &self.status).finish_non_exhaustive()
     }
 }
 
