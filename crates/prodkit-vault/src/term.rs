@@ -49,6 +49,12 @@ impl Term {
     pub(crate) fn renewed(&mut self, grant: Grant, now: Duration, share: f64) {
         let Grant { ttl, renewable } = grant;
         self.granted = now;
+        if ttl.is_zero() && !self.longest.is_zero() {
+            // Vault tells whole seconds: what had an end has one still, and less than a second is left of it
+            self.ttl = SHORTEST;
+            self.replace(now);
+            return;
+        }
         self.ttl = ttl;
         self.longest = self.longest.max(ttl);
         self.way = if renewable && ttl * 2 >= self.longest { Way::Renew } else { Way::Replace };
@@ -70,6 +76,8 @@ impl Term {
                 self.way = seen.way;
                 self.due = seen.due;
             }
+            // less than a second, as above
+            (Some(_), None) => self.replace(now + SHORTEST),
             _ => *self = seen,
         }
     }

@@ -73,3 +73,20 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_last_second_is_told_as_none_and_is_no_life_without_end() {
+    let mut term = Term::new(grant(2, true), seconds(10), 0.5);
+    term.renewed(grant(0, true), seconds(11), 0.5);
+    assert_eq!((term.way(), term.due()), (Way::Replace, Some(seconds(11))));
+    assert!(term.expires().is_some_and(|end| end > seconds(11) && end < seconds(12)));
+
+    let mut term = Term::new(grant(2, true), seconds(10), 0.5);
+    term.looked_up(grant(0, true), seconds(11), 0.5);
+    assert_eq!((term.way(), term.expires()), (Way::Replace, Some(seconds(12))));
+    assert!(term.due().is_some_and(|due| due > seconds(11) && due < seconds(12)));
+    // what never had an end has none
+    let mut term = Term::new(grant(0, true), seconds(10), 0.5);
+    term.renewed(grant(0, true), seconds(11), 0.5);
+    assert_eq!((term.due(), term.expires()), (None, None));
+}
