@@ -153,7 +153,7 @@ fn no_step_of_the_start_that_fails_shows_a_secret() {
         (named("env:MARKER"), "are both set, and differ"),
         (named("env:canary7f3e in the wrong place"), "takes the name of a variable"),
         (named("vault:canary7f3e"), "takes a path and a field"),
-        (named("vault:somewhere#field"), "nothing here provides `vault:`"),
+        (named("vault:somewhere#field"), "secrets.vault.address is not set"),
         (at(folder.path()), "no regular file"),
         (at(&folder.path().join("nowhere")), "no such file"),
         (at(&large), "larger than 1 MiB"),

@@ -194,6 +194,11 @@ impl FakeVault {
         self.shared.world().revoke_token(token);
     }
 
+    /// Ends every token but root's, and all leases taken with them.
+    pub fn revoke_tokens(&self) {
+        self.shared.world().revoke_tokens();
+    }
+
     /// Declares an AppRole at `auth/mount` whose logins have these terms.
     pub fn approle(&self, mount: &str, role_id: &str, secret_id: &str, terms: Terms) {
         let login = Login::AppRole { role_id: role_id.into(), secret_id: secret_id.into(), terms };

@@ -73,6 +73,12 @@ impl SecretRef {
         self.0.places.iter().any(|place| matches!(place, Place::Written(_)))
     }
 
+    /// Whether one of its places is of the provider with this scheme, such as `vault`.
+    #[must_use]
+    pub fn asks(&self, scheme: &str) -> bool {
+        self.0.places.iter().any(|place| matches!(place, Place::Document(key, _) if &*key.scheme == scheme))
+    }
+
     /// What is wrong with how it is written.
     #[must_use]
     pub fn problem(&self) -> Option<&'static str> {
@@ -262,7 +268,7 @@ mod tests {
     fn a_list_is_written_as_one() {
         let reference: SecretRef = serde_json::from_str(r#"["vault:a#b", "env:X", "hunter2"]"#).unwrap();
         assert_eq!(reference.to_string(), "vault:a#b, then env:X, then a value that is written out");
-        assert!(reference.is_literal());
+        assert!(reference.is_literal() && reference.asks("vault") && !reference.asks("file"));
         assert!(serde_json::from_str::<SecretRef>("[]").is_err());
         let long = format!("[{}]", ["\"env:X\""; PLACES + 1].join(","));
         assert!(serde_json::from_str::<SecretRef>(&long).is_err());

@@ -85,7 +85,15 @@ impl Auth {
     /// Kubernetes at `auth/kubernetes`, with the service account token where Kubernetes mounts it.
     #[must_use]
     pub fn kubernetes(role: impl Into<String>) -> Self {
-        Self::Kubernetes { mount: "kubernetes".into(), role: role.into(), token_file: SERVICE_ACCOUNT.into() }
+        Self::kubernetes_from(role, None)
+    }
+
+    /// As [`kubernetes`](Self::kubernetes), with the token in another file, such as one of a projected volume that is meant
+    /// for Vault alone; none is where Kubernetes mounts it.
+    #[must_use]
+    pub fn kubernetes_from(role: impl Into<String>, token_file: Option<PathBuf>) -> Self {
+        let token_file = token_file.unwrap_or_else(|| SERVICE_ACCOUNT.into());
+        Self::Kubernetes { mount: "kubernetes".into(), role: role.into(), token_file }
     }
 
     /// JWT at `auth/jwt`.

@@ -19,8 +19,13 @@ pub(crate) struct Files {
 }
 
 impl Files {
+    /// Whether no setting names one.
+    #[cfg_attr(not(feature = "__vault"), expect(dead_code, reason = "for those who can do without"))]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.asked_for().is_none()
+    }
+
     /// The first setting that names one.
-    #[cfg_attr(feature = "__tls", expect(dead_code, reason = "for those who cannot use them"))]
     fn asked_for(&self) -> Option<&'static str> {
         [&self.cert, &self.key, &self.roots].into_iter().flatten().map(|(setting, _)| *setting).next()
     }

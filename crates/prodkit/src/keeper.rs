@@ -2,6 +2,7 @@
 
 mod literals;
 mod task;
+mod vault;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,7 +11,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use prodkit_config::{Resolve, Tree, WatchOptions};
-use prodkit_secrets::{Errors, Found, Resolved, Secret, Secrets};
+use prodkit_secrets::{ErrorKind, Errors, Found, Resolved, Secret, Secrets};
 use prodkit_tasks::Backoff;
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -20,9 +21,8 @@ use crate::error::chain;
 use crate::settings::Settings;
 
 pub(crate) use task::task;
+pub(crate) use vault::Trust;
 
-/// How long the start waits for a provider that does not answer: as long as the kubelet's default startup probe would.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// How long providers may take to give back what they leased; what they do not give back runs out by itself.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 /// Settings that are in use before any provider beyond this machine can be asked.
@@ -34,7 +34,12 @@ pub(crate) struct Keeper {
     found: Vec<Found>,
     required: bool,
     allow_literals: bool,
+    /// How long the start waits for a provider that does not answer.
+    patience: Duration,
     token: Option<Secret>,
+    /// Where `vault:` is looked up.
+    vault: Option<String>,
+    trust: Trust,
     warnings: Vec<String>,
 }
 
@@ -54,11 +59,21 @@ impl Keeper {
     ) -> Result<Self, SecretErrors> {
         let (keeper, missing) = Self::looking(found, settings, environment, tree)?;
         let Some(missing) = missing else { return Ok(keeper) };
-        let early = |path: Option<&str>| path.is_some_and(|path| path.starts_with(EARLY));
-        match missing.iter().any(|failure| early(failure.path())) {
-            true => Err(SecretErrors(vec![missing.to_string()])),
-            false => Ok(keeper),
-        }
+        let early =
+            missing.iter().filter(|failure| failure.path().is_some_and(|path| path.starts_with(EARLY)));
+        let early: Vec<String> = early
+            .map(|failure| match failure.error().kind() {
+                ErrorKind::Unavailable => {
+                    let (path, reference) = (failure.path().unwrap_or_default(), failure.reference());
+                    format!(
+                        "{path} ({reference}): telemetry starts before Vault is asked; have an agent write the header to a file, \
+                         and name that with `file:`"
+                    )
+                }
+                _ => failure.to_string(),
+            })
+            .collect();
+        if early.is_empty() { Ok(keeper) } else { Err(SecretErrors(early)) }
     }
 
     /// As [`new`](Self::new), where nothing is started: whatever is missing may be there elsewhere.
@@ -73,12 +88,16 @@ impl Keeper {
         let watch = WatchOptions::default().poll(settings.config.poll);
         let secrets = Secrets::new(move |name| variables.get(name).map(Into::into), watch)
             .prepare_timeout(settings.config.prepare_timeout);
+        let (secrets, trust) = vault::behind(secrets, &settings.secrets.vault, environment, &found, tree)?;
         let mut keeper = Self {
             secrets,
             found,
             required: settings.secrets.required,
             allow_literals: settings.secrets.allow_literals,
+            patience: settings.secrets.start_timeout,
             token: settings.admin.token.clone(),
+            vault: settings.secrets.vault.address.clone(),
+            trust,
             warnings: Vec::new(),
         };
         Secrets::check(&keeper.found).map_err(|errors| SecretErrors(vec![errors.to_string()]))?;
@@ -98,9 +117,15 @@ impl Keeper {
         self.secrets.clone()
     }
 
+    /// Whom a Vault is believed by.
+    #[cfg_attr(not(feature = "__tls"), expect(dead_code, reason = "nothing is followed"))]
+    pub(crate) fn trust(&self) -> &Trust {
+        &self.trust
+    }
+
     /// Finds all of them. What does not answer is waited for, up to a limit.
     pub(crate) async fn start(&self) -> Result<(), SecretErrors> {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + self.patience;
         let mut backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(5));
         loop {
             let asked = Instant::now();
@@ -119,7 +144,10 @@ impl Keeper {
                 continue;
             }
             if self.required {
-                return Err(SecretErrors(vec![missing.to_string()]));
+                let waited = self.vault.as_ref().filter(|_| missing.is_transient()).map(|vault| {
+                    format!("waited {:?} (secrets.start_timeout) for the Vault at {vault} (secrets.vault.address)", self.patience)
+                });
+                return Err(SecretErrors(std::iter::once(missing.to_string()).chain(waited).collect()));
             }
             tracing::warn!(
                 missing = missing.to_string(),

@@ -152,6 +152,11 @@
 //! `prodkit_secret_sources{state="failing"}` and `GET /admin/config`. A reference that changes in the configuration is found
 //! before anything of the new configuration is asked for its opinion.
 //!
+//! With the feature `vault` (or `vault-aws-lc`), `vault:path#field` is looked up in the Vault or OpenBao that `secrets.vault.*`
+//! or `VAULT_ADDR` names: leases are renewed and rotate, a Vault that does not answer is waited for up to
+//! `secrets.start_timeout`, and the end gives back what was leased. What opens Vault (`secrets.vault.token`, `secret_id`,
+//! `jwt`) and the headers of `otlp` cannot be in Vault: they are needed before it is asked.
+//!
 //! A secret that is written out in a file which everybody can read, or in a flag, gives a warning; with
 //! `secrets.allow_literals=false` it is an error. Mind that a variable, unlike a file, can be read from
 //! `/proc/self/environ` of the process for as long as it runs, by whoever may be its user, is handed to every child process,

@@ -87,7 +87,7 @@ where
     warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     secrets.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
     telemetry.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-    let exit = secured(&settings, certificates)
+    let exit = secured(&settings, certificates, &secrets)
         .and_then(|secured| {
             let configuration = Configuration { config, reloading, secured, secrets };
             live(&identity, environment, &settings, &telemetry, caught, configuration, app)
@@ -186,6 +186,7 @@ where
         trigger,
         stop,
         started_by,
+        secrets: configuration.secrets.secrets(),
     };
     let (exit, report) = runtime.block_on(story.tell(configuration, app));
     // What user code still blocks is left behind, not waited for.
@@ -224,6 +225,7 @@ struct Story<'a> {
     trigger: Trigger,
     stop: Stop,
     started_by: Arrival,
+    secrets: Secrets,
 }
 
 /// The parts that run, from ready until stopped.
@@ -232,7 +234,6 @@ struct Service {
     job: Option<Job>,
     steps: Running,
     infrastructure: Running,
-    secrets: Secrets,
 }
 
 /// The main port, and its three moments of ending.
@@ -340,13 +341,7 @@ impl Story<'_> {
             infrastructure = infrastructure.task("http", move |_| driver);
             server = Some(handle);
         }
-        let service = Service {
-            server,
-            job,
-            infrastructure: begin(infrastructure)?,
-            steps: begin(steps)?,
-            secrets: secrets.secrets(),
-        };
+        let service = Service { server, job, infrastructure: begin(infrastructure)?, steps: begin(steps)? };
         tracing::info!(server = address, admin = %self.admin.address, "started");
         drop(starting);
         self.health.started(std::time::Instant::now());
@@ -434,7 +429,7 @@ impl Story<'_> {
 
         // Not ready, but served as before: balancers take their time to find out.
         self.health.draining(std::time::Instant::now());
-        if let Some(Service { server, steps, infrastructure, secrets, job: _ }) = service {
+        if let Some(Service { server, steps, infrastructure, job: _ }) = service {
             if let Some(server) = server {
                 server.polite.fire(cause.clone());
                 report.delay(sleep_until(deadlines.delay())).await;
@@ -444,8 +439,9 @@ impl Story<'_> {
             // Tasks and hooks, the last declared first; an error in one keeps no other from its turn.
             report.tasks(steps.stop(&cause, deadlines.tasks(Instant::now()))).await;
             infrastructure.stop(&cause, Instant::now() + INFRASTRUCTURE).await;
-            keeper::close(&secrets, deadlines.tasks(Instant::now())).await;
         }
+        // A start that failed may have leased something, too.
+        keeper::close(&self.secrets, deadlines.tasks(Instant::now())).await;
         self.health.stopped(std::time::Instant::now());
         watch::tell_all(&self.health, &self.told());
         report.record(&self.telemetry.metrics);
@@ -468,9 +464,14 @@ impl Server {
 }
 
 #[cfg(feature = "__tls")]
-fn secured(settings: &Settings, mut certificates: Certificates) -> Result<Secured, StartError> {
+fn secured(
+    settings: &Settings,
+    mut certificates: Certificates,
+    secrets: &Keeper,
+) -> Result<Secured, StartError> {
     use prodkit_tls::{HTTP, server_config};
     let files = settings.server.tls.files();
+    secrets.trust().establish(&settings.secrets.vault, &mut certificates)?;
     if files.cert.is_none() && files.key.is_none() {
         if let Some((setting, _)) = files.roots {
             return Err(StartError::setting(setting, "it needs `server.tls.cert` and `server.tls.key`"));
@@ -485,7 +486,7 @@ fn secured(settings: &Settings, mut certificates: Certificates) -> Result<Secure
 }
 
 #[cfg(not(feature = "__tls"))]
-fn secured(settings: &Settings, _: Certificates) -> Result<Secured, StartError> {
+fn secured(settings: &Settings, _: Certificates, _: &Keeper) -> Result<Secured, StartError> {
     Certificates::check(&settings.server.tls.files()).map(|()| Secured::default())
 }
 

@@ -22,6 +22,12 @@ const WELL_KNOWN: &[(&str, &str)] = &[
     ("APP_ENV", "service.environment"),
     ("OTEL_SERVICE_NAME", "service.name"),
     ("OTEL_EXPORTER_OTLP_ENDPOINT", "otlp.endpoint"),
+    ("VAULT_ADDR", "secrets.vault.address"),
+    ("VAULT_NAMESPACE", "secrets.vault.namespace"),
+    ("VAULT_TOKEN", "secrets.vault.token"),
+    ("VAULT_CACERT", "secrets.vault.ca"),
+    ("VAULT_CLIENT_CERT", "secrets.vault.cert"),
+    ("VAULT_CLIENT_KEY", "secrets.vault.key"),
 ];
 
 /// What was loaded, and what keeps it up to date.

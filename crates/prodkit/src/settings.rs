@@ -3,6 +3,7 @@
 mod checked;
 mod health;
 mod otlp;
+mod secrets;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -21,6 +22,9 @@ pub(crate) use health::Health;
 pub(crate) use otlp::{Otlp, SamplingRatio};
 #[cfg(feature = "otlp")]
 pub(crate) use otlp::{OtlpCompression, OtlpProtocol};
+#[cfg(feature = "__vault")]
+pub(crate) use secrets::VaultAuth;
+pub(crate) use secrets::{Secrets, Vault};
 
 /// The top-level names an app's own configuration may not take, unless it declares the section itself.
 pub(crate) const SECTIONS: &[&str] = &[
@@ -329,25 +333,6 @@ pub(crate) struct Metrics {
 impl Default for Metrics {
     fn default() -> Self {
         Self { max_series: at_least_one(2_000), native_histograms: false, expire_idle: None }
-    }
-}
-
-/// What is written as where it is: `env:NAME`, `file:/path`.
-#[derive(Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
-#[serde(default)]
-pub(crate) struct Secrets {
-    /// Whether a secret that cannot be had ends the start; if not, the service starts without it and is degraded until it
-    /// comes. Default: true.
-    pub(crate) required: bool,
-    /// Whether a secret may be written out in a file or flag. Then there is a warning, but for a file that not everybody can
-    /// read. Default: true.
-    pub(crate) allow_literals: bool,
-}
-
-impl Default for Secrets {
-    fn default() -> Self {
-        Self { required: true, allow_literals: true }
     }
 }
 

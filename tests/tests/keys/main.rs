@@ -17,6 +17,7 @@ mod server;
 mod shutdown;
 mod tls;
 mod variables;
+mod vault;
 
 use std::collections::BTreeSet;
 use std::process::{Command, ExitCode};
@@ -91,6 +92,21 @@ const KEYS: &[(&str, fn())] = &[
     ("metrics.expire_idle", process::expire_idle),
     ("secrets.required", secrets::required),
     ("secrets.allow_literals", secrets::allow_literals),
+    ("secrets.start_timeout", vault::start_timeout),
+    ("secrets.vault.address", vault::address),
+    ("secrets.vault.namespace", vault::namespace),
+    ("secrets.vault.auth", vault::auth),
+    ("secrets.vault.mount", vault::mount),
+    ("secrets.vault.role", vault::role),
+    ("secrets.vault.token", vault::token),
+    ("secrets.vault.service_account_file", vault::service_account_file),
+    ("secrets.vault.role_id", vault::role_id),
+    ("secrets.vault.secret_id", vault::secret_id),
+    ("secrets.vault.jwt", vault::jwt),
+    ("secrets.vault.ca", vault::ca),
+    ("secrets.vault.cert", vault::cert),
+    ("secrets.vault.key", vault::key),
+    ("secrets.vault.refresh", vault::refresh),
     ("config.reload", config::reload),
     ("config.poll", config::poll),
     ("config.prepare_timeout", config::prepare_timeout),

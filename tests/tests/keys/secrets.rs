@@ -6,7 +6,7 @@ use std::process::Output;
 use crate::rig::Setup;
 
 /// Runs it where it cannot start; what it says.
-fn refused(setup: &Setup) -> String {
+pub(crate) fn refused(setup: &Setup) -> String {
     let folder = tempfile::tempdir().unwrap();
     let Output { status, stdout, stderr } = setup.command(&folder).output().unwrap();
     assert_eq!(status.code(), Some(78));

@@ -7,7 +7,7 @@ use prodkit_e2e::http::Connection;
 use prodkit_fakes::FakeCollector;
 
 use crate::rig::{Rig, Setup};
-use crate::{log, otlp, otlp_tls, server};
+use crate::{log, otlp, otlp_tls, server, vault};
 
 /// Every variable that says what a key says, and those of the OpenTelemetry specification that have no key.
 pub(crate) const VARIABLES: &[(&str, fn())] = &[
@@ -51,6 +51,13 @@ pub(crate) const VARIABLES: &[(&str, fn())] = &[
     ("RUST_LOG", || level("RUST_LOG")),
     ("TERMINATION_GRACE_PERIOD_SECONDS", termination_grace_period),
     ("TRACEPARENT", started_by),
+    ("VAULT_ADDR", vault::addr_variable),
+    ("VAULT_CACERT", vault::ca_variable),
+    ("VAULT_CLIENT_CERT", vault::pair_variables),
+    ("VAULT_CLIENT_KEY", vault::pair_variables),
+    ("VAULT_NAMESPACE", vault::namespace_variable),
+    ("VAULT_SKIP_VERIFY", vault::skip_verify_variable),
+    ("VAULT_TOKEN", vault::token_variable),
 ];
 
 /// An attribute of what is exported is "one", and another when the flag says so.

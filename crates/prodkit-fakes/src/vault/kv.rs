@@ -73,6 +73,7 @@ impl Kv2 {
                 }
                 Reply::empty()
             }
+            None if path == "metadata" && call.is_list() => listing(self.0.keys(), ""),
             None if path == "config" => {
                 Reply::data(json!({"cas_required": false, "delete_version_after": "0s", "max_versions": 0}))
             }

@@ -213,6 +213,14 @@ impl World {
         self.leases.retain(|_, lease| lease.token != token);
     }
 
+    pub(super) fn revoke_tokens(&mut self) {
+        let tokens: Vec<_> = (self.tokens.iter())
+            .filter(|(_, token)| token.grant.is_some())
+            .map(|(id, _)| id.clone())
+            .collect();
+        tokens.iter().for_each(|token| self.revoke_token(token));
+    }
+
     /// A new token, registered.
     pub(super) fn token_for(&mut self, terms: Terms, kind: &'static str, namespace: &str) -> String {
         self.tick();

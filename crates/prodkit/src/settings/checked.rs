@@ -29,6 +29,10 @@ pub(super) fn stall<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Durati
     at_least(LEAST_STALL, "100ms or more", deserializer)
 }
 
+pub(super) fn second<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    at_least(Duration::from_secs(1), "1s or more", deserializer)
+}
+
 pub(super) fn workers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<NonZeroUsize>, D::Error> {
     let workers = Option::<NonZeroUsize>::deserialize(deserializer)?;
     if workers.is_some_and(|workers| workers.get() > MOST_WORKERS) {
@@ -74,6 +78,8 @@ mod tests {
             ("health.checks.db.period", "0s", "more than 0s"),
             ("health.checks.db.importance", "vital", "critical"),
             ("log.max_line", "1023", "1KiB or more"),
+            ("secrets.vault.refresh", "999ms", "1s or more"),
+            ("secrets.vault.auth", "password", "approle"),
             ("otlp.timeout", "0s", "more than 0s"),
             ("otlp.metric_interval", "0s", "more than 0s"),
             ("config.poll", "0s", "more than 0s"),

@@ -20,8 +20,8 @@ pub(crate) struct Otlp {
     pub(crate) endpoint: Option<String>,
     /// How the collector is spoken to. Also `OTEL_EXPORTER_OTLP_PROTOCOL`. Default: grpc for port 4317, else http/protobuf.
     pub(crate) protocol: Option<OtlpProtocol>,
-    /// Headers of each request, for gRPC its metadata, each written out or as where it is (`env:`, `file:`). Also
-    /// `OTEL_EXPORTER_OTLP_HEADERS`. Default: none.
+    /// Headers of each request, for gRPC its metadata, each written out or as where it is (`env:`, `file:`; no `vault:`, which
+    /// is asked later than this is needed). Also `OTEL_EXPORTER_OTLP_HEADERS`. Default: none.
     #[cfg_attr(feature = "schema", serde(serialize_with = "no_headers"))]
     pub(crate) headers: BTreeMap<String, Secret>,
     /// How what is sent is compressed. Also `OTEL_EXPORTER_OTLP_COMPRESSION`. Default: none.

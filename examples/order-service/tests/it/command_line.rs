@@ -1,4 +1,5 @@
 use std::fs;
+use std::path::Path;
 
 use super::support::{binary, output};
 
@@ -94,4 +95,26 @@ fn what_this_build_does_not_have_is_refused_by_name() {
     let said = text(&run.stdout) + &text(&run.stderr);
     assert!(said.contains("payment_service.url") && said.contains("redis.host"), "{said}");
     assert!(!folder.path().join("orders.db").exists());
+}
+
+/// In the workspace other packages ask for prodkit's feature.
+#[cfg(not(feature = "vault"))]
+#[test]
+fn a_secret_in_vault_needs_the_feature_or_an_address() {
+    let alone = !Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../crates")).exists();
+    let missing =
+        if alone { "built without prodkit's feature `vault`" } else { "secrets.vault.address is not set" };
+    let folder = tempfile::tempdir().unwrap();
+    for settings in [
+        &["redis.password=vault:secret/data/orders#redis"][..],
+        &["redis.password=vault:secret/data/orders#redis", "secrets.vault.address=http://127.0.0.1:1"],
+    ] {
+        let free = ["admin.port=0", "server.port=0"];
+        let settings: Vec<_> = settings.iter().chain(&free).flat_map(|setting| ["--set", setting]).collect();
+        let run = binary(folder.path(), &settings).output().unwrap();
+        assert_eq!(run.status.code(), Some(78));
+        let said = text(&run.stdout) + &text(&run.stderr);
+        let expected = if settings.len() > 6 && !alone { "secrets.vault.token is not set" } else { missing };
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
 }
