@@ -5,6 +5,7 @@ mod exchange;
 #[cfg(feature = "__tls")]
 mod handshake;
 mod live;
+mod request;
 mod socket;
 mod streams;
 mod wire;

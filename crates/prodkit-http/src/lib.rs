@@ -63,6 +63,11 @@
 //! taking nothing of what is written to it; a request's body has one for keeping its reader waiting. A client that
 //! leaves cancels its requests: their futures are dropped. (One that shuts only its sending side has left, too.)
 //!
+//! What others on the way might read otherwise never reaches the service: `400`, and the end of an HTTP/1 connection, for
+//! a `Host` that is missing, repeated or none, a target that is not of its method's form, a body whose end is not beyond
+//! doubt (RFC 9112, sections 3.2 and 6; RFC 9113, section 8.3). A target that names its host (`GET http://a/`) overrules
+//! `Host`.
+//!
 //! An HTTP/1 upgrade (WebSocket) counts as in flight for as long as anybody holds the connection, and is cut by `abort`
 //! like everything else; no other deadline applies to it. Upgrades over HTTP/2 (extended CONNECT) are not offered.
 //!

@@ -1,11 +1,12 @@
 //! One request and its response, between hyper and the service.
 
 use super::live::{InFlight, Live};
+use super::request::{host_of_target, refusal};
 use super::streams::{Flow, Streams};
 use crate::BoxError;
 use crate::body::{Body, BodyLimits, TooLarge};
 use crate::current::WithPeer;
-use http::header::{CONNECTION, CONTENT_LENGTH};
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
@@ -64,7 +65,11 @@ impl<S: Served> hyper::service::Service<Request<Incoming>> for Exchanges<S> {
     fn call(&self, request: Request<Incoming>) -> Exchange<S> {
         let in_flight = self.live.begin();
         let connect = request.method() == Method::CONNECT;
+        let refused = refusal(&request);
         let request = self.bounded(request);
+        if let Some(status) = refused {
+            return self.refuse(status, in_flight);
+        }
         let mut service = self.service.borrow_mut();
         let peer = WithPeer::enter(self.live.peer);
         let state = match service.poll_ready(&mut Context::from_waker(Waker::noop())) {
@@ -83,13 +88,30 @@ impl<S: Served> hyper::service::Service<Request<Incoming>> for Exchanges<S> {
     }
 }
 
-impl<S> Exchanges<S> {
+impl<S: Served> Exchanges<S> {
+    #[cold]
+    fn refuse(&self, status: StatusCode, in_flight: InFlight) -> Exchange<S> {
+        tracing::debug!(status = status.as_u16(), "request refused");
+        let flow = self.streams.as_ref().map(Streams::begin);
+        Exchange {
+            state: State::Refused { status },
+            connect: false,
+            peer: self.live.peer,
+            in_flight: Some(in_flight),
+            flow,
+        }
+    }
+
     fn bounded(&self, request: Request<Incoming>) -> Request<Body> {
         let limits = &self.live.roster.limits;
         let limits = BodyLimits { bytes: limits.body_bytes, wait: limits.read_timeout };
         // hyper knows what has no body
         let length = if request.body().is_end_stream() { None } else { content_length(request.headers()) };
+        let host = host_of_target(&request);
         let mut request = request.map(|incoming| Body::incoming(incoming, limits, &self.live));
+        if let Some(host) = host {
+            request.headers_mut().insert(HOST, host);
+        }
         if length.is_some_and(|length| length > limits.bytes) {
             request.body_mut().refuse();
             request.extensions_mut().insert(TooLarge);
@@ -122,6 +144,8 @@ pin_project! {
         Waiting { call: Option<Box<(S, Request<Body>)>> },
         Called { #[pin] future: F },
         Failed { error: Option<BoxError> },
+        // not for the service
+        Refused { status: StatusCode },
     }
 }
 
@@ -134,6 +158,17 @@ impl<S: Served> Future for Exchange<S> {
         let peer = WithPeer::enter(*this.peer);
         let response = loop {
             match state.as_mut().project() {
+                StateProjection::Refused { status } => {
+                    let Some(in_flight) = this.in_flight.take() else { break Err(POLLED_AGAIN.into()) };
+                    let mut response =
+                        Response::new(Counted { body: None, flow: this.flow.take(), in_flight });
+                    *response.status_mut() = *status;
+                    // where its body ends is not known for sure
+                    if !response.body().in_flight.live().is_http2() {
+                        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                    }
+                    return Poll::Ready(Ok(response));
+                }
                 StateProjection::Called { future } => break ready!(future.poll(cx)).map_err(Into::into),
                 StateProjection::Failed { error } => {
                     break Err(error.take().unwrap_or_else(|| POLLED_AGAIN.into()));
@@ -160,7 +195,7 @@ impl<S: Served> Future for Exchange<S> {
         let Some(in_flight) = this.in_flight.take() else { return Poll::Ready(Err(POLLED_AGAIN.into())) };
         in_flight.live().answering(&mut response, *this.connect);
         let flow = this.flow.take();
-        Poll::Ready(Ok(response.map(|body| Counted { body, flow, in_flight })))
+        Poll::Ready(Ok(response.map(|body| Counted { body: Some(body), flow, in_flight })))
     }
 }
 
@@ -184,8 +219,9 @@ impl Live {
 pin_project! {
     /// A response's body: the request is in flight until it ends.
     pub(super) struct Counted<B> {
+        // None: refused, without a word
         #[pin]
-        body: B,
+        body: Option<B>,
         flow: Option<Arc<Flow>>,
         in_flight: InFlight,
     }
@@ -200,9 +236,10 @@ impl<B: http_body::Body> http_body::Body for Counted<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let this = self.project();
-        let Some(flow) = this.flow else { return this.body.poll_frame(cx) };
+        let Some(body) = this.body.as_pin_mut() else { return Poll::Ready(None) };
+        let Some(flow) = this.flow else { return body.poll_frame(cx) };
         flow.asked();
-        let frame = this.body.poll_frame(cx);
+        let frame = body.poll_frame(cx);
         if let Poll::Ready(Some(Ok(_))) = frame {
             flow.gave();
         }
@@ -210,10 +247,10 @@ impl<B: http_body::Body> http_body::Body for Counted<B> {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.body.as_ref().is_none_or(B::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.body.as_ref().map_or(SizeHint::with_exact(0), B::size_hint)
     }
 }

@@ -29,6 +29,14 @@ pin_project! {
         // What it is when it ends well.
         outcome: Outcome,
     }
+
+    impl<B> PinnedDrop for ObservedBody<B> {
+        // Its answer may still have to be flushed by whoever drops it.
+        fn drop(this: Pin<&mut Self>) {
+            let mut body = this.project().body;
+            let _ = caught(|| body.set(None));
+        }
+    }
 }
 
 impl<B: Body> ObservedBody<B> {

@@ -25,6 +25,15 @@ pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8>
     frame
 }
 
+/// A literal header that is not indexed.
+pub(crate) fn field(name: &str, value: &str) -> Vec<u8> {
+    let mut bytes = vec![0, name.len() as u8];
+    bytes.extend(name.as_bytes());
+    bytes.push(value.len() as u8);
+    bytes.extend(value.as_bytes());
+    bytes
+}
+
 /// A client of frames, that answers nothing by itself.
 pub(crate) struct Frames(pub(crate) Raw);
 

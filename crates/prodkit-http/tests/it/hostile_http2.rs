@@ -1,6 +1,6 @@
 //! Floods of frames that are allowed, and a bomb.
 
-use crate::frames::{DATA, END, Frames, GET, GOAWAY, HEADERS, PING, RST_STREAM, SETTINGS, frame};
+use crate::frames::{DATA, END, Frames, GET, GOAWAY, HEADERS, PING, RST_STREAM, SETTINGS, field, frame};
 use crate::support::{Server, hello, until, within};
 use prodkit_http::Limits;
 use std::time::Duration;
@@ -45,15 +45,6 @@ async fn end(client: &mut Frames) -> End {
             _ => {}
         }
     }
-}
-
-/// A literal header that is not indexed.
-fn field(name: &str, value: &str) -> Vec<u8> {
-    let mut bytes = vec![0, name.len() as u8];
-    bytes.extend(name.as_bytes());
-    bytes.push(value.len() as u8);
-    bytes.extend(value.as_bytes());
-    bytes
 }
 
 /// A flood is written for as long as it is taken, by a client that reads nothing; then how it ended is read.

@@ -7,13 +7,18 @@ mod client;
 mod drain;
 mod drain_http2;
 mod frames;
+mod framing;
+mod headers_http2;
 mod hostile_http2;
 mod http1;
 mod limits;
 mod limits_http2;
 mod observe;
 mod observe_faults;
+mod panics;
+mod rules_http2;
 mod support;
+mod targets;
 #[cfg(feature = "__tls")]
 mod tls;
 mod trace_context;
