@@ -249,6 +249,7 @@ mod last_words;
 mod lifecycle;
 mod load;
 mod otlp;
+mod port;
 mod propagation;
 mod reload;
 mod report;

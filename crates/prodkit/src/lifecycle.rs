@@ -8,15 +8,15 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use prodkit_config::Loaded;
 use prodkit_health::Health;
-use prodkit_http::{Drain, Drained, Listener};
+use prodkit_http::{Drain, Listener};
 use prodkit_process::Limits;
 use prodkit_secrets::Secrets;
-use prodkit_shutdown::{Budget, Cause, Deadlines, Plan, Stop, Trigger, channel};
+use prodkit_shutdown::{Budget, Cause, Plan, Stop, Trigger, channel};
 use prodkit_tasks::{Running, TaskGroup};
 use prodkit_trace::{Arrival, FutureExt as _};
 use serde::de::DeserializeOwned;
 use tokio::sync::oneshot;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep_until};
 
 use crate::admin::{Admin, Caught, Exposition, Watched};
 use crate::app::{App, Job, Mount};
@@ -34,11 +34,12 @@ use crate::identity::Identity;
 use crate::keeper::{self, Keeper, SecretErrors};
 use crate::last_words::LastWords;
 use crate::load;
+use crate::port::{self, Port, Secured};
 use crate::propagation;
 use crate::reload::{Answers, Reloading};
 use crate::report::Report;
 use crate::requests;
-use crate::settings::{self, Settings};
+use crate::settings::Settings;
 use crate::stall::{Progress, Pulse};
 use crate::telemetry::Telemetry;
 use crate::vitals::Vitals;
@@ -87,7 +88,7 @@ where
     warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     secrets.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
     telemetry.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-    let exit = secured(&settings, certificates, &secrets)
+    let exit = port::secured(&settings, certificates, &secrets)
         .and_then(|secured| {
             let configuration = Configuration { config, reloading, secured, secrets };
             live(&identity, environment, &settings, &telemetry, caught, configuration, app)
@@ -204,15 +205,6 @@ struct Configuration<C> {
     secrets: Keeper,
 }
 
-/// The certificates that are followed, and what the main port has of them.
-#[cfg_attr(not(feature = "__tls"), derive(Default))]
-struct Secured {
-    #[cfg(feature = "__tls")]
-    certificates: Certificates,
-    #[cfg(feature = "__tls")]
-    server: Option<prodkit_tls::Live<prodkit_tls::ServerConfig>>,
-}
-
 /// What every chapter of the story needs.
 struct Story<'a> {
     settings: &'a Settings,
@@ -230,18 +222,10 @@ struct Story<'a> {
 
 /// The parts that run, from ready until stopped.
 struct Service {
-    server: Option<Server>,
+    server: Option<Port>,
     job: Option<Job>,
     steps: Running,
     infrastructure: Running,
-}
-
-/// The main port, and its three moments of ending.
-struct Server {
-    polite: Trigger,
-    close: Trigger,
-    abort: Trigger,
-    drained: oneshot::Receiver<Drained>,
 }
 
 impl Story<'_> {
@@ -311,7 +295,7 @@ impl Story<'_> {
         }
         let listener = match mounts.len() {
             0 => None,
-            1 => Some(self.bind(&secured).await?),
+            1 => Some(port::bind(&self.settings.server, &secured).await?),
             _ => {
                 return Err(StartError::Misuse(
                     "the app serves HTTP twice: call App::http or App::axum once".to_owned(),
@@ -370,27 +354,12 @@ impl Story<'_> {
         secrets.start().await
     }
 
-    #[cfg_attr(not(feature = "__tls"), expect(unused_variables, reason = "nothing is secured"))]
-    async fn bind(&self, secured: &Secured) -> Result<Listener, StartError> {
-        let settings::Server { host, port, socket_mode, .. } = &self.settings.server;
-        let listener = match host.strip_prefix("unix:") {
-            Some(path) => Listener::bind_unix(path, socket_mode.0),
-            None => Listener::bind(host, *port).await,
-        };
-        let listener = listener.map_err(|error| StartError::setup("the main port")(error.into()))?;
-        #[cfg(feature = "__tls")]
-        if let Some(config) = &secured.server {
-            return Ok(listener.tls(config.clone()));
-        }
-        Ok(listener)
-    }
-
     fn server(
         &self,
         listener: Listener,
         mount: Mount,
         answers: Option<Arc<Answers>>,
-    ) -> (Server, impl Future<Output = ()> + Send + use<>) {
+    ) -> (Port, impl Future<Output = ()> + Send + use<>) {
         let ((polite, politely), (close, closed), (abort, aborted)) = (channel(), channel(), channel());
         let vitals = self.settings.server.probes.then(|| Vitals::public(self.health.clone()).until(&closed));
         let observe = requests::observe(self.settings, self.telemetry, answers);
@@ -403,7 +372,7 @@ impl Story<'_> {
             // Nobody listens any more when the deadline has passed.
             let _ = tell.send(serving.await);
         };
-        (Server { polite, close, abort, drained }, driver)
+        (Port { polite, close, abort, drained }, driver)
     }
 
     /// Until somebody asks for the end, or a critical task brings it about.
@@ -450,44 +419,6 @@ impl Story<'_> {
         report.failure = failure.map(|error| chain(&error));
         (exit, report)
     }
-}
-
-impl Server {
-    /// Waits for what is in flight, and cuts what is left when the time is over.
-    async fn drain(mut self, deadlines: Deadlines) -> Option<Drained> {
-        if let Ok(drained) = timeout_at(deadlines.drain(Instant::now()), &mut self.drained).await {
-            return drained.ok();
-        }
-        self.abort.fire(Cause::requested("the deadline"));
-        self.drained.await.ok()
-    }
-}
-
-#[cfg(feature = "__tls")]
-fn secured(
-    settings: &Settings,
-    mut certificates: Certificates,
-    secrets: &Keeper,
-) -> Result<Secured, StartError> {
-    use prodkit_tls::{HTTP, server_config};
-    let files = settings.server.tls.files();
-    secrets.trust().establish(&settings.secrets.vault, &mut certificates)?;
-    if files.cert.is_none() && files.key.is_none() {
-        if let Some((setting, _)) = files.roots {
-            return Err(StartError::setting(setting, "it needs `server.tls.cert` and `server.tls.key`"));
-        }
-        return Ok(Secured { certificates, server: None });
-    }
-    let given = certificates.add(files)?;
-    let config =
-        given.identity.map(|identity| server_config(&identity, given.roots.as_ref(), HTTP)).transpose();
-    let server = config.map_err(|error| StartError::setting("server.tls.cert", error))?;
-    Ok(Secured { certificates, server })
-}
-
-#[cfg(not(feature = "__tls"))]
-fn secured(settings: &Settings, _: Certificates, _: &Keeper) -> Result<Secured, StartError> {
-    Certificates::check(&settings.server.tls.files()).map(|()| Secured::default())
 }
 
 /// Waits for the job, if there is one, to end well; what ends badly is told as a task that failed.
