@@ -4,7 +4,7 @@
 use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
 use metrics::{counter, histogram, with_local_recorder};
 use metrics_exporter_prometheus::PrometheusBuilder;
-use prodkit_metrics::{Buckets, Format, Options, Recorder};
+use prodkit_metrics::{Buckets, ExemplarFilter, Format, Options, Recorder};
 use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -66,7 +66,7 @@ fn histograms(c: &mut Criterion) {
     let bounds = Buckets::default();
     let theirs = prometheus_client::metrics::histogram::Histogram::new(bounds.bounds().iter().copied());
     let held = ours.histogram("held", &[]);
-    let plain = Recorder::new(Options::new().exemplars(false)).histogram("held", &[]);
+    let plain = Recorder::new(Options::new().exemplars(ExemplarFilter::AlwaysOff)).histogram("held", &[]);
     group.bench_function("concrete handle", |b| b.iter(|| held.record(black_box(0.07))));
     group.bench_function("concrete handle, no exemplars", |b| b.iter(|| plain.record(black_box(0.07))));
     group.bench_function("prometheus-client", |b| b.iter(|| theirs.observe(black_box(0.07))));

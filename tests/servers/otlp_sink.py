@@ -59,6 +59,13 @@ def spans(request):
                 }
 
 
+def total(point):
+    """What the buckets of a histogram add up to."""
+    if hasattr(point, "zero_count"):
+        return point.zero_count + sum(point.positive.bucket_counts) + sum(point.negative.bucket_counts)
+    return sum(getattr(point, "bucket_counts", ()))
+
+
 def metrics(request):
     for group in request.resource_metrics:
         for scope in group.scope_metrics:
@@ -72,6 +79,10 @@ def metrics(request):
                     "unit": metric.unit,
                     "kind": kind,
                     "points": len(points),
+                    "temporality": getattr(getattr(metric, kind), "aggregation_temporality", 0),
+                    "attributes": attributes(points[0]),
+                    "count": sum(getattr(point, "count", 0) for point in points),
+                    "buckets": sum(map(total, points)),
                 }
 
 

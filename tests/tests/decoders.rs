@@ -25,6 +25,17 @@ fn main() -> ExitCode {
         with_python("opentelemetry.proto", "python_decodes_what_is_compressed", |python| {
             python_decodes(python, "http/protobuf", &["otlp.compression=gzip"])
         }),
+        with_python(
+            "opentelemetry.proto",
+            "python_decodes_differences_and_exponential_histograms",
+            |python| {
+                python_decodes(
+                    python,
+                    "http/protobuf",
+                    &["otlp.temporality=delta", "otlp.histograms=exponential"],
+                )
+            },
+        ),
         with_python("grpc", "python_decodes_every_signal_over_grpc", |python| {
             python_decodes(python, "grpc", &[])
         }),
@@ -92,11 +103,7 @@ fn python_decodes(python: PathBuf, protocol: &'static str, more: &[&str]) -> Out
         return Err(format!("of whom? {item}").into());
     }
     spans_are_whole(&of("traces"))?;
-    let duration =
-        |metric: &&&Value| metric["name"] == "http_request_duration_seconds" && metric["kind"] == "histogram";
-    if !of("metrics").iter().any(|metric| duration(&metric)) {
-        return Err(format!("metrics: {:#?}", of("metrics")).into());
-    }
+    metrics_are_whole(&of("metrics"), more)?;
     let deepest = of("logs").into_iter().find(|log| log["body"] == "at the bottom");
     match deepest {
         Some(log) if log["number"] == 13 && log["trace_id"] == TRACE && log["attributes"]["depth"] == "0" => {
@@ -104,6 +111,27 @@ fn python_decodes(python: PathBuf, protocol: &'static str, more: &[&str]) -> Out
         }
         other => Err(format!("{other:#?}").into()),
     }
+}
+
+/// The durations of requests have the name and the attributes of the conventions, and buckets as asked for.
+fn metrics_are_whole(metrics: &[&Value], settings: &[&str]) -> Outcome {
+    let has = |setting: &str| settings.contains(&setting);
+    let kind = if has("otlp.histograms=exponential") { "exponential_histogram" } else { "histogram" };
+    // by the numbers of AggregationTemporality
+    let temporality = if has("otlp.temporality=delta") { 1 } else { 2 };
+    let durations = metrics.iter().find(|metric| metric["name"] == "http.server.request.duration");
+    let durations = durations.ok_or_else(|| format!("metrics: {metrics:#?}"))?;
+    let attributes = &durations["attributes"];
+    let good = durations["kind"] == kind
+        && durations["unit"] == "s"
+        && durations["temporality"] == temporality
+        && durations["count"].as_u64().is_some_and(|count| count > 0)
+        && durations["count"] == durations["buckets"]
+        && attributes["http.request.method"] == "GET"
+        && attributes["http.route"].is_string()
+        && attributes["url.scheme"] == "http";
+    let twice = metrics.iter().any(|metric| metric["name"] == "http_request_duration_seconds");
+    if good && !twice { Ok(()) } else { Err(format!("{durations:#?}, twice: {twice}").into()) }
 }
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
@@ -209,7 +237,7 @@ fn rotel_decodes(agent: PathBuf, protocol: &'static str) -> Outcome {
         "Name           : deep-1\n",
         "Name: at the bottom",
         "Status message : no stock",
-        "http_request_duration_seconds",
+        "http.server.request.duration",
         "Str(at the bottom)",
     ] {
         while !all.contains(expected) {

@@ -8,7 +8,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use prodkit_e2e::http::get;
+use prodkit_e2e::http::{Connection, get};
 use prodkit_e2e::process::{DEADLINE, Service};
 use prodkit_e2e::tools::{self, Foreign, Outcome, with, with_python};
 use rustix::process::Signal;
@@ -21,6 +21,11 @@ fn main() -> ExitCode {
     tools::run(vec![
         with("promtool", "promtool_accepts_the_metrics", promtool_accepts_the_metrics),
         with("prometheus", "prometheus_scrapes_and_answers_queries", prometheus_scrapes_and_answers_queries),
+        with(
+            "prometheus",
+            "prometheus_has_native_histograms_and_exemplars",
+            prometheus_has_native_histograms_and_exemplars,
+        ),
         with_python(
             "opentelemetry.proto",
             "a_foreign_decoder_reads_traces_and_metrics",
@@ -65,43 +70,107 @@ fn promtool_accepts_the_metrics(promtool: PathBuf) -> Outcome {
     }
 }
 
+/// A Prometheus that scrapes one service.
+struct Prometheus {
+    port: SocketAddr,
+    _process: Foreign,
+}
+
+impl Prometheus {
+    /// Runs with these features, and has scraped once.
+    fn start(
+        program: PathBuf,
+        admin: SocketAddr,
+        folder: &TempDir,
+        features: &str,
+    ) -> Result<Self, Box<dyn Error>> {
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let config = folder.path().join("prometheus.yml");
+        let scrape = format!(
+            "scrape_configs:\n- job_name: fixture\n  scrape_interval: 1s\n  static_configs: [{{targets: ['{admin}']}}]\n"
+        );
+        std::fs::write(&config, scrape)?;
+        let process = Foreign::spawn(
+            Command::new(program)
+                .arg(format!("--config.file={}", config.display()))
+                .arg(format!("--storage.tsdb.path={}", folder.path().join("tsdb").display()))
+                .arg(format!("--web.listen-address={port}"))
+                .arg(format!("--enable-feature={features}"))
+                .stdout(Stdio::null())
+                .stderr(Stdio::null()),
+        )?;
+        let prometheus = Self { port, _process: process };
+        prometheus.until("a scrape", || (prometheus.query("up") == Some(1.0)).then_some(()))?;
+        Ok(prometheus)
+    }
+
+    fn ask(&self, path: &str) -> Option<Value> {
+        serde_json::from_slice(&get(self.port, path).ok()?.body).ok()
+    }
+
+    /// The value of the first series; braces and quotes percent-encoded.
+    fn query(&self, expression: &str) -> Option<f64> {
+        let answer = self.ask(&format!("/api/v1/query?query={expression}"))?;
+        answer["data"]["result"][0]["value"][1].as_str()?.parse().ok()
+    }
+
+    /// Waits for what comes with a scrape.
+    fn until<T>(&self, what: &str, mut found: impl FnMut() -> Option<T>) -> Result<T, Box<dyn Error>> {
+        let until = Instant::now() + DEADLINE;
+        loop {
+            if let Some(found) = found() {
+                return Ok(found);
+            }
+            if Instant::now() > until {
+                return Err(format!("Prometheus never had {what}").into());
+            }
+            thread::park_timeout(Duration::from_millis(100));
+        }
+    }
+}
+
 fn prometheus_scrapes_and_answers_queries(prometheus: PathBuf) -> Outcome {
     let (_service, admin, folder) = service(&[])?;
-    let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-    let config = folder.path().join("prometheus.yml");
-    let scrape = format!(
-        "scrape_configs:\n- job_name: fixture\n  scrape_interval: 1s\n  static_configs: [{{targets: ['{admin}']}}]\n"
-    );
-    std::fs::write(&config, scrape)?;
-    let _prometheus = Foreign::spawn(
-        Command::new(prometheus)
-            .arg(format!("--config.file={}", config.display()))
-            .arg(format!("--storage.tsdb.path={}", folder.path().join("tsdb").display()))
-            .arg(format!("--web.listen-address={port}"))
-            .arg("--enable-feature=exemplar-storage")
-            .stdout(Stdio::null())
-            .stderr(Stdio::null()),
-    )?;
-    let query = |expression: &str| -> Option<f64> {
-        let answer = get(port, &format!("/api/v1/query?query={expression}")).ok()?;
-        let answer: Value = serde_json::from_slice(&answer.body).ok()?;
-        answer["data"]["result"][0]["value"][1].as_str()?.parse().ok()
-    };
-    let until = Instant::now() + DEADLINE;
-    while query("up") != Some(1.0) {
-        if Instant::now() > until {
-            return Err("Prometheus never scraped".into());
-        }
-        thread::park_timeout(Duration::from_millis(100));
-    }
-    // {} and quotes percent-encoded
-    let good = query("sum(http_requests_total%7Bendpoint=%22/%22,status=%22200%22%7D)");
-    let errors = query("sum(http_requests_total%7Bstatus=~%225..%22%7D)");
-    let timed = query("sum(http_request_duration_seconds_count)");
+    let prometheus = Prometheus::start(prometheus, admin, &folder, "exemplar-storage")?;
+    let good = prometheus.query("sum(http_requests_total%7Bendpoint=%22/%22,status=%22200%22%7D)");
+    let errors = prometheus.query("sum(http_requests_total%7Bstatus=~%225..%22%7D)");
+    let timed = prometheus.query("sum(http_request_duration_seconds_count)");
     match (good, errors, timed) {
         (Some(2.0), Some(1.0), Some(4.0)) => Ok(()),
         other => Err(format!("Prometheus answers {other:?}").into()),
     }
+}
+
+/// With exponential buckets it has native histograms, and with either kind the trace of a request that was sampled.
+fn prometheus_has_native_histograms_and_exemplars(prometheus: PathBuf) -> Outcome {
+    const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+    for (native, program) in [(true, prometheus.clone()), (false, prometheus)] {
+        let (service, admin, folder) = service(&[&format!("metrics.native_histograms={native}")])?;
+        let started = service.seen().iter().find_map(|line| line["server"].as_str()?.parse().ok());
+        let main: SocketAddr = started.ok_or("does not serve")?;
+        let caller = format!("00-{TRACE}-b7ad6b7169203331-01");
+        Connection::open(main)?.request("GET", "/", &[("traceparent", &caller)], b"")?;
+        let features = if native { "exemplar-storage,native-histograms" } else { "exemplar-storage" };
+        let prometheus = Prometheus::start(program, admin, &folder, features)?;
+        let of = "http_request_duration_seconds%7Bendpoint=%22/%22%7D";
+        let whole = prometheus.query(&format!("histogram_count({of})"));
+        let below_a_minute = prometheus.query(&format!("histogram_fraction(0,60,{of})"));
+        let expected = native.then_some(());
+        if (whole, below_a_minute) != (expected.map(|()| 3.0), expected.map(|()| 1.0)) {
+            return Err(format!("native {native}: {whole:?} {below_a_minute:?}").into());
+        }
+        let series =
+            if native { "http_request_duration_seconds" } else { "http_request_duration_seconds_bucket" };
+        let path = format!("/api/v1/query_exemplars?query={series}&start=0&end=4102444800");
+        let found = prometheus.until("the exemplar", || {
+            let answer = prometheus.ask(&path)?;
+            answer["data"][0]["exemplars"][0]["labels"]["trace_id"].as_str().map(str::to_owned)
+        })?;
+        if found != TRACE {
+            return Err(format!("native {native}: the trace is {found}").into());
+        }
+    }
+    Ok(())
 }
 
 fn a_foreign_decoder_reads_traces_and_metrics(python: PathBuf) -> Outcome {

@@ -11,7 +11,7 @@
 #![expect(clippy::panic, reason = "a tool")]
 
 use metrics::{counter, with_local_recorder};
-use prodkit_metrics::{Format, Options, Recorder};
+use prodkit_metrics::{ExemplarFilter, Format, Options, Recorder};
 use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -24,7 +24,7 @@ fn main() {
     let counter = recorder.counter("held_total", &[]);
     let facade: metrics::Counter = counter.clone().into();
     let wait = recorder.histogram("wait", &[]);
-    let plain = Recorder::new(Options::new().exemplars(false)).histogram("wait", &[]);
+    let plain = Recorder::new(Options::new().exemplars(ExemplarFilter::AlwaysOff)).histogram("wait", &[]);
     let labels = [("method", "GET"), ("endpoint", "/orders/{id}"), ("status", "200")];
     let typed = recorder.counters("typed_total", labels.map(|label| label.0));
     let mut out = Vec::new();

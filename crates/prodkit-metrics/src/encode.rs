@@ -145,11 +145,15 @@ fn end(bound: f64) -> Vec<u8> {
 /// 63 characters of labels, of the 128 that OpenMetrics allows.
 fn write_exemplar(exemplar: &Exemplar, out: &mut Vec<u8>) {
     let Exemplar { value, at, context } = exemplar;
-    out.extend_from_slice(b" # {trace_id=\"");
-    out.extend_from_slice(&context.trace_id().hex());
-    out.extend_from_slice(b"\",span_id=\"");
-    out.extend_from_slice(&context.span_id().hex());
-    out.extend_from_slice(b"\"} ");
+    out.extend_from_slice(b" # {");
+    if let Some(context) = context {
+        out.extend_from_slice(b"trace_id=\"");
+        out.extend_from_slice(&context.trace_id().hex());
+        out.extend_from_slice(b"\",span_id=\"");
+        out.extend_from_slice(&context.span_id().hex());
+        out.push(b'"');
+    }
+    out.extend_from_slice(b"} ");
     number::float(*value, out);
     if let Ok(since) = at.duration_since(UNIX_EPOCH) {
         out.push(b' ');

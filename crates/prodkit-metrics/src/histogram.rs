@@ -1,7 +1,7 @@
 //! How values are distributed over fixed buckets.
 
 use crate::exemplar::Exemplars;
-use crate::{Distribution, Exponential, exponential, gauge};
+use crate::{Distribution, ExemplarFilter, Exponential, exponential, gauge};
 use prodkit_trace::TraceContext;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -16,7 +16,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 pub struct Histogram(pub(crate) Arc<Cell>);
 
 impl Histogram {
-    /// Records `value`, with the current trace as its exemplar if that is sampled.
+    /// Records `value`, with the current trace as its exemplar if that is sampled, or
+    /// [`Options::exemplars`](crate::Options::exemplars) takes others too.
     #[inline]
     pub fn record(&self, value: f64) {
         self.0.record(value, 1);
@@ -52,7 +53,7 @@ impl From<Histogram> for metrics::Histogram {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Keeps {
     pub(crate) exponential: bool,
-    pub(crate) exemplars: bool,
+    pub(crate) exemplars: ExemplarFilter,
 }
 
 /// Bounded memory, whatever is recorded and whoever scrapes. Handles know nothing of its shape.
@@ -78,7 +79,7 @@ impl Cell {
             counts: (0..buckets).map(|_| AtomicU64::new(0)).collect(),
             sum: gauge::Cell::default(),
             exponential: exponential.then(Box::default),
-            exemplars: exemplars.then(|| Exemplars::new(buckets)),
+            exemplars: Exemplars::new(exemplars, buckets),
             rejected,
         }
     }
@@ -110,11 +111,11 @@ impl Cell {
 
     #[inline]
     fn remember(&self, bucket: usize, value: f64, context: impl FnOnce() -> Option<TraceContext>) {
-        if let Some(exemplars) = &self.exemplars
-            && let Some(context) = context()
-            && context.is_sampled()
-        {
-            exemplars.put(bucket, value, context);
+        if let Some(exemplars) = &self.exemplars {
+            let context = context();
+            if exemplars.takes(context) {
+                exemplars.put(bucket, value, context);
+            }
         }
     }
 

@@ -73,7 +73,7 @@ mod stats;
 
 pub use buckets::{Buckets, Error};
 pub use counter::{Counter, TimeCounter};
-pub use exemplar::Exemplar;
+pub use exemplar::{Exemplar, ExemplarFilter};
 pub use exponential::{Exponential, Side};
 pub use exported::Exported;
 pub use format::Format;

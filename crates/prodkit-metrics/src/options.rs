@@ -1,7 +1,7 @@
 //! What a [`Recorder`](crate::Recorder) may be told before it starts.
 
 use crate::histogram::Keeps;
-use crate::{Buckets, Exported};
+use crate::{Buckets, ExemplarFilter, Exported};
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// The defaults: [`Buckets::default`], 2,000 series per metric, 2,000 metrics, exemplars and unit suffixes on,
+    /// The defaults: [`Buckets::default`], 2,000 series per metric, 2,000 metrics, exemplars of sampled traces, unit suffixes on,
     /// no exponential buckets, nothing ever expires.
     pub fn new() -> Self {
         Self {
@@ -36,7 +36,7 @@ impl Options {
             overrides: Vec::new(),
             max_series: 2000,
             max_metrics: 2000,
-            keeps: Keeps { exponential: false, exemplars: true },
+            keeps: Keeps::default(),
             unit_suffix: true,
             idle: None,
             exported: HashMap::new(),
@@ -70,11 +70,12 @@ impl Options {
         self
     }
 
-    /// Whether histograms remember, per bucket, the last value recorded inside a sampled trace. On by default.
+    /// Which values histograms remember, the last one of each bucket. By default those recorded inside a sampled trace.
     ///
-    /// On costs every record one look at the current trace and every series about 100 bytes per bucket.
-    pub fn exemplars(mut self, on: bool) -> Self {
-        self.keeps.exemplars = on;
+    /// Unless there are none, this costs every record one look at the current trace and every series about 100 bytes per
+    /// bucket; [`ExemplarFilter::AlwaysOn`] costs every record a look at the clock and a lock that is never waited for.
+    pub fn exemplars(mut self, filter: ExemplarFilter) -> Self {
+        self.keeps.exemplars = filter;
         self
     }
 

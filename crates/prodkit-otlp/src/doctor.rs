@@ -86,7 +86,8 @@ fn body(kind: Kind, resource: &Resource, settings: &Settings) -> Vec<u8> {
         Kind::Metrics => {
             let recorder = prodkit_metrics::Recorder::new(prodkit_metrics::Options::default());
             recorder.gauge("otel_doctor", &[]).set(1.0);
-            metrics::request(&proto, &recorder.snapshot()).0.encode_to_vec()
+            let shape = (settings.temporality, settings.histograms);
+            metrics::request(&proto, &recorder.snapshot(), shape.0, shape.1).0.encode_to_vec()
         }
         Kind::Logs => {
             let record = Record {

@@ -112,8 +112,8 @@ pub use sampler::{Sampler, Sampling};
 #[cfg(feature = "__tls")]
 pub use security::Credentials;
 pub use settings::{
-    Batch, Compression, Exporter, Headers, InvalidHeader, Limits, Protocol, Retry, Settings, Signal, Tls,
-    Warning,
+    Batch, Compression, Exporter, Headers, Histograms, InvalidHeader, Limits, Protocol, Retry, Settings,
+    Signal, Temporality, Tls, Warning,
 };
 pub use span::{Attributes, Event, Link, Span, SpanKind, Status, Value};
 pub use spans::Spans;

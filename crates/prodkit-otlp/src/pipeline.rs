@@ -4,12 +4,13 @@ use crate::books::Books;
 use crate::delivery::Delivery;
 use crate::encode;
 use crate::queue::{Queue, Weigh};
+use crate::{Histograms, Temporality};
 use opentelemetry_proto::tonic::resource::v1::Resource;
-use prodkit_metrics::Recorder;
+use prodkit_metrics::{Recorder, Snapshot};
 use prost::Message;
 use std::pin::pin;
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 use tokio::time::MissedTickBehavior;
 
 /// Sends what is queued, in batches, until the end; then sends the rest, until the first batch that fails.
@@ -52,6 +53,7 @@ pub(crate) async fn items<T: Weigh>(
 
 /// Sends a snapshot every `interval`, and a last one at the end.
 pub(crate) async fn points(export: Export<'_>, interval: Duration) {
+    let export = &export;
     let end = &export.delivery.end;
     let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + interval, interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -64,27 +66,42 @@ pub(crate) async fn points(export: Export<'_>, interval: Duration) {
         let mut once = pin!(export.once());
         tokio::select! {
             () = &mut once => {}
-            // the one under way may hang: the last one does not wait for it
             () = end.asked() => {
-                tokio::join!(once, export.once());
-                return;
+                if export.temporality == Temporality::Cumulative {
+                    // the one under way may hang: the last one does not wait for it
+                    tokio::join!(once, export.once());
+                    return;
+                }
+                // where the last one begins depends on what becomes of the one under way: it has half of the time
+                let left = end.deadline().map(|end| end.saturating_duration_since(Instant::now()));
+                let _ = tokio::time::timeout(left.unwrap_or_default() / 2, once).await;
+                return export.once().await;
             }
         }
     }
 }
 
 /// What a snapshot needs to be sent.
-#[derive(Clone, Copy)]
 pub(crate) struct Export<'a> {
     pub(crate) recorder: &'a Recorder,
     pub(crate) resource: &'a Resource,
     pub(crate) delivery: &'a Delivery,
     pub(crate) points: &'a Points,
+    pub(crate) temporality: Temporality,
+    pub(crate) histograms: Histograms,
+    /// What the next difference is to: the last snapshot that was delivered.
+    pub(crate) delivered: Mutex<Option<Snapshot>>,
 }
 
 impl Export<'_> {
     async fn once(&self) {
-        let (request, n) = encode::metrics::request(self.resource, &self.recorder.snapshot());
+        let snapshot = self.recorder.snapshot();
+        let difference = match self.temporality {
+            Temporality::Cumulative => None,
+            Temporality::Delta => self.delivered().as_ref().map(|before| snapshot.since(before)),
+        };
+        let sent = difference.as_ref().unwrap_or(&snapshot);
+        let (request, n) = encode::metrics::request(self.resource, sent, self.temporality, self.histograms);
         if n == 0 {
             return;
         }
@@ -93,9 +110,17 @@ impl Export<'_> {
             books.send(n);
         });
         let body = request.encode_to_vec();
-        drop(request);
+        drop((request, difference));
         let settled = self.delivery.deliver(body, n).await;
         with(self.points, |books| books.settle(settled));
+        // what a collector rejects of it, it rejects for good
+        if self.temporality == Temporality::Delta && settled.exported > 0 {
+            *self.delivered() = Some(snapshot);
+        }
+    }
+
+    fn delivered(&self) -> MutexGuard<'_, Option<Snapshot>> {
+        self.delivered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -57,6 +57,13 @@ pub struct Settings {
     pub logs: Signal,
     /// Time between two exports of metrics. Default: 15 s (the specification's is 60 s).
     pub metric_interval: Duration,
+    /// From when on counters and histograms count. Default: from their beginning.
+    pub temporality: Temporality,
+    /// The buckets of histograms. Default: those with explicit bounds.
+    ///
+    /// Exponential ones have to be kept by the recorder ([`prodkit_metrics::Options::exponential`]); a histogram that has
+    /// none is exported with explicit bounds.
+    pub histograms: Histograms,
     /// How much of a span and of a log record is kept.
     pub limits: Limits,
     /// Which new traces are recorded. Default: a tenth of them, and all those the caller records.
@@ -152,6 +159,29 @@ pub enum Compression {
     None,
 }
 
+/// From when on exported counters and histograms count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Temporality {
+    /// From the beginning of each series: an export that is lost is made up for by the next.
+    #[default]
+    Cumulative,
+    /// From the last export that was delivered: the difference of one that was not is part of the next. A collector that took
+    /// an export and could not say so counts it twice.
+    Delta,
+}
+
+/// The buckets of exported histograms.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Histograms {
+    /// With the bounds that were chosen for each.
+    #[default]
+    Explicit,
+    /// Base-2 exponential ones, within 4.5 % of each value.
+    Exponential,
+}
+
 impl Settings {
     /// The defaults, with a collector.
     #[must_use]
@@ -203,6 +233,8 @@ impl Default for Settings {
             metrics: Signal::new(true),
             logs: Signal::new(false),
             metric_interval: Duration::from_secs(15),
+            temporality: Temporality::default(),
+            histograms: Histograms::default(),
             limits: Limits::default(),
             sampling: Sampling::default(),
         }

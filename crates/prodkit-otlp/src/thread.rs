@@ -154,7 +154,15 @@ impl Work {
                 let patience =
                     settings.metrics.batch.timeout.map_or(interval, |timeout| timeout.min(interval));
                 let delivery = &delivery(Kind::Metrics, &settings.metrics, target, Some(patience));
-                let export = Export { recorder: &recorder, resource: &resource, delivery, points };
+                let export = Export {
+                    recorder: &recorder,
+                    resource: &resource,
+                    delivery,
+                    points,
+                    temporality: settings.temporality,
+                    histograms: settings.histograms,
+                    delivered: Mutex::default(),
+                };
                 pipeline::points(export, interval).await;
             }
         };

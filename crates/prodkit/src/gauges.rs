@@ -5,7 +5,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use prodkit_health::Health;
 use prodkit_log::Log;
-use prodkit_metrics::{Counter, Gauge, Recorder, TimeCounter};
+use prodkit_metrics::{Counter, Gauge, Recorder, TimeCounter, Unit};
 use prodkit_process::{Limits, Usage};
 use tokio::runtime::Handle;
 
@@ -55,7 +55,8 @@ impl Gauges {
     pub(crate) fn new(telemetry: &Telemetry, limits: Limits, health: Health) -> Self {
         let recorder = &telemetry.metrics;
         let described = |name: &'static str, help: &str| {
-            recorder.describe(name, None, help);
+            let unit = name.ends_with("_bytes").then_some(Unit::Bytes);
+            recorder.describe(name, unit, help);
             recorder.gauge(name, &[])
         };
         let gauges = Self {
@@ -90,7 +91,7 @@ impl Gauges {
             recorder.describe(name, None, help);
         }
         recorder.describe(LOG_LINES, None, "Log lines by what became of them.");
-        recorder.describe(CPU, None, "User and system CPU time spent, in seconds.");
+        recorder.describe(CPU, Some(Unit::Seconds), "User and system CPU time spent, in seconds.");
         gauges
     }
 

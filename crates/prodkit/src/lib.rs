@@ -101,8 +101,10 @@
 //! | `otlp.traces`, `.metrics`, `.logs` | true, true, false | logs are usually collected from standard output already |
 //! | `otlp.sampling_ratio` | 0.1 | of new traces; moves |
 //! | `otlp.metric_interval` | 15s | |
+//! | `otlp.temporality`, `.histograms` | cumulative, explicit | or `delta`, `exponential` |
 //! | `metrics.max_series` | 2000 | per metric; the rest is summed into one overflow series |
 //! | `metrics.native_histograms` | false | for a Prometheus that asks for them, by protobuf |
+//! | `metrics.exemplars` | trace_based | or `always_on`, `always_off`; `OTEL_METRICS_EXEMPLAR_FILTER` |
 //! | `metrics.expire_idle` | none | a series unused for so long is forgotten |
 //! | `config.reload` | true | what moves follows the sources |
 //! | `config.poll` | 15s | how often they are looked at without being told of a change |
@@ -200,15 +202,16 @@
 //!
 //! # Metrics
 //!
-//! On `/metrics`, and over OTLP: `http_requests_total{method,endpoint,status}`, `http_request_duration_seconds`,
+//! On `/metrics`: `http_requests_total{method,endpoint,status}`, `http_request_duration_seconds`,
 //! `active_connections`, `process_*` (with `process_cpu_limit` and `process_memory_limit_bytes`), `prodkit_build_info`,
 //! `prodkit_panics_total`, `prodkit_runtime_*`, `prodkit_config_*`, `prodkit_secret_*`, `prodkit_ready`,
-//! `prodkit_check_*{check}`, `prodkit_shutdown_*` while it stops, and everything the app records through the `metrics` crate.
+//! `prodkit_check_*{check}`, `prodkit_shutdown_*` while it stops, and everything the app records through the `metrics` crate. Over OTLP
+//! the same, those of HTTP and of the process by the names of the semantic conventions (`http.server.request.duration`).
 //!
 //! # Features
 //!
 //! - `axum`: [`App::axum`], which knows its routes.
-//! - `tls`: `server.tls.*`, by rustls with ring. `tls-aws-lc`: the same with aws-lc-rs; where both are on, it is used.
+//! - `tls`: `server.tls.*` and `otlp.tls.*`, by rustls with ring. `tls-aws-lc`: the same with aws-lc-rs; where both are on, it is used.
 //! - `otlp` (default): export over OTLP/HTTP. `otlp-grpc`: and over OTLP/gRPC.
 //! - `grpc-health`: `grpc.health.v1` with `Check` and `Watch` on both ports, beside the probes: for `""` and `readiness`,
 //!   `liveness`, `startup`, and each group of checks by its name. It stands in front of one that the app serves itself;

@@ -43,12 +43,14 @@ pub(crate) fn examine(
 }
 
 #[cfg(feature = "otlp")]
+mod names;
+#[cfg(feature = "otlp")]
 mod span;
 #[cfg(all(feature = "otlp", feature = "__tls"))]
 mod trust;
 
 #[cfg(feature = "otlp")]
-pub(crate) use enabled::{Keep, check, examine, ratio_moves, start};
+pub(crate) use enabled::{Keep, check, examine, ratio_moves, recorded, start};
 #[cfg(feature = "otlp")]
 pub(crate) use span::server_span;
 
@@ -59,13 +61,13 @@ mod enabled {
 
     use prodkit_http::{Exchange, Outcome};
     use prodkit_metrics::Recorder;
-    use prodkit_otlp::{Compression, Headers, Otlp, Protocol, Resource};
+    use prodkit_otlp::{Compression, Headers, Histograms, Otlp, Protocol, Resource, Temporality};
     use prodkit_secrets::Secret;
 
     use super::{Environment, Settings, StartError};
     use crate::certificates::Certificates;
     use crate::identity::Identity;
-    use crate::settings::{OtlpCompression, OtlpProtocol};
+    use crate::settings::{OtlpCompression, OtlpHistograms, OtlpProtocol, OtlpTemporality};
 
     /// Variables that are settings already.
     const SETTINGS: &[&str] = &["OTEL_SERVICE_NAME", "OTEL_EXPORTER_OTLP_ENDPOINT"];
@@ -79,12 +81,27 @@ mod enabled {
         ("OTEL_EXPORTER_OTLP_CLIENT_KEY", "otlp.tls.key"),
         ("OTEL_EXPORTER_OTLP_TIMEOUT", "otlp.timeout"),
         ("OTEL_METRIC_EXPORT_INTERVAL", "otlp.metric_interval"),
+        ("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "otlp.temporality"),
+        ("OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION", "otlp.histograms"),
         ("OTEL_TRACES_SAMPLER", "otlp.sampling_ratio"),
         ("OTEL_TRACES_SAMPLER_ARG", "otlp.sampling_ratio"),
         ("OTEL_TRACES_EXPORTER", "otlp.traces"),
         ("OTEL_METRICS_EXPORTER", "otlp.metrics"),
         ("OTEL_LOGS_EXPORTER", "otlp.logs"),
     ];
+
+    /// What is exported has to be recorded: under which names, and in which buckets.
+    pub(crate) fn recorded(
+        options: prodkit_metrics::Options,
+        settings: &Settings,
+        environment: &Environment,
+    ) -> Result<prodkit_metrics::Options, StartError> {
+        let (exporting, _) = with_variables(exporting(settings)?, settings, environment)?;
+        let metrics = exporting.is_on() && exporting.metrics.enabled;
+        let exponential = metrics && exporting.histograms == Histograms::Exponential;
+        let options = options.exponential(exponential || settings.metrics.native_histograms);
+        Ok(super::names::conventional(options, settings.server.tls.cert.is_some()))
+    }
 
     /// `None` where there is no endpoint.
     pub(crate) fn start(
@@ -175,6 +192,14 @@ mod enabled {
         theirs.metrics.enabled = ours.metrics;
         theirs.logs.enabled = ours.logs;
         theirs.metric_interval = ours.metric_interval;
+        theirs.temporality = match ours.temporality {
+            OtlpTemporality::Cumulative => Temporality::Cumulative,
+            OtlpTemporality::Delta => Temporality::Delta,
+        };
+        theirs.histograms = match ours.histograms {
+            OtlpHistograms::Explicit => Histograms::Explicit,
+            OtlpHistograms::Exponential => Histograms::Exponential,
+        };
         theirs.sampling.ratio = ours.sampling_ratio.get().0;
         Ok(theirs)
     }

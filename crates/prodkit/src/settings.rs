@@ -21,7 +21,7 @@ use crate::filter;
 pub(crate) use health::Health;
 pub(crate) use otlp::{Otlp, SamplingRatio};
 #[cfg(feature = "otlp")]
-pub(crate) use otlp::{OtlpCompression, OtlpProtocol};
+pub(crate) use otlp::{OtlpCompression, OtlpHistograms, OtlpProtocol, OtlpTemporality};
 #[cfg(feature = "__vault")]
 pub(crate) use secrets::VaultAuth;
 pub(crate) use secrets::{Secrets, Vault};
@@ -325,6 +325,9 @@ pub(crate) struct Metrics {
     /// Whether histograms count in exponential buckets as well: for a Prometheus that asks for native histograms.
     /// Default: false.
     pub(crate) native_histograms: bool,
+    /// Which values histograms remember with their trace, for `/metrics` and OTLP. Also `OTEL_METRICS_EXEMPLAR_FILTER`.
+    /// Default: trace_based.
+    pub(crate) exemplars: Exemplars,
     /// A series that nothing has used for so long is forgotten at the next scrape. Default: none; all are kept.
     #[cfg_attr(feature = "schema", schemars(example = &"1h"))]
     pub(crate) expire_idle: Option<Duration>,
@@ -332,8 +335,26 @@ pub(crate) struct Metrics {
 
 impl Default for Metrics {
     fn default() -> Self {
-        Self { max_series: at_least_one(2_000), native_histograms: false, expire_idle: None }
+        Self {
+            max_series: at_least_one(2_000),
+            native_histograms: false,
+            exemplars: Exemplars::default(),
+            expire_idle: None,
+        }
     }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Exemplars {
+    /// Those of sampled traces.
+    #[default]
+    TraceBased,
+    /// All, with their trace where there is one.
+    AlwaysOn,
+    /// None.
+    AlwaysOff,
 }
 
 /// What happens when the sources of the configuration change. Kubernetes brings a changed ConfigMap or Secret to its

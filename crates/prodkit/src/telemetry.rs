@@ -4,7 +4,7 @@ use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use prodkit_log::Log;
-use prodkit_metrics::{Buckets, Recorder, Select};
+use prodkit_metrics::{Buckets, ExemplarFilter, Recorder, Select};
 
 use crate::certificates::Certificates;
 use crate::debug::DebugTraces;
@@ -12,7 +12,7 @@ use crate::environment::Environment;
 use crate::error::StartError;
 use crate::identity::Identity;
 use crate::last_words::LastWords;
-use crate::settings::{self, LogFormat, LogLevel, Settings};
+use crate::settings::{self, Exemplars, LogFormat, LogLevel, Settings};
 use crate::systemd::Supervisor;
 
 /// How long the last lines may take to be written.
@@ -46,8 +46,8 @@ impl Telemetry {
         certificates: &mut Certificates,
     ) -> Result<(Self, prodkit_log::Layer), StartError> {
         let (layer, log) = start_log(settings)?;
-        let metrics = recorder(settings, buckets)?;
         let mut warnings = Vec::new();
+        let metrics = recorder(settings, environment, buckets, &mut warnings)?;
         #[cfg(feature = "otlp")]
         let otlp =
             crate::otlp::start(settings, identity, environment, &metrics, certificates, &mut warnings)?;
@@ -103,10 +103,21 @@ fn start_log(settings: &Settings) -> Result<(prodkit_log::Layer, Log), StartErro
     log.map_err(|error| StartError::setup("the log")(error.into()))
 }
 
-fn recorder(settings: &Settings, buckets: &[(&'static str, &[f64])]) -> Result<Recorder, StartError> {
-    let settings::Metrics { max_series, native_histograms, expire_idle } = settings.metrics;
-    let mut options =
-        prodkit_metrics::Options::new().max_series(max_series.get()).exponential(native_histograms);
+fn recorder(
+    settings: &Settings,
+    environment: &Environment,
+    buckets: &[(&'static str, &[f64])],
+    warnings: &mut Vec<String>,
+) -> Result<Recorder, StartError> {
+    let settings::Metrics { max_series, native_histograms, expire_idle, .. } = settings.metrics;
+    let mut options = prodkit_metrics::Options::new()
+        .max_series(max_series.get())
+        .exponential(native_histograms)
+        .exemplars(exemplars(settings, environment, warnings));
+    #[cfg(feature = "otlp")]
+    {
+        options = crate::otlp::recorded(options, settings, environment)?;
+    }
     if let Some(after) = expire_idle {
         options = options.expire_idle(after);
     }
@@ -116,4 +127,23 @@ fn recorder(settings: &Settings, buckets: &[(&'static str, &[f64])]) -> Result<R
         options = options.buckets_for(Select::name(*name), buckets);
     }
     Ok(Recorder::new(options))
+}
+
+/// What is remembered, by the variable of the specification and the setting that says the same.
+fn exemplars(settings: &Settings, environment: &Environment, warnings: &mut Vec<String>) -> ExemplarFilter {
+    const VARIABLE: &str = "OTEL_METRICS_EXEMPLAR_FILTER";
+    let said = environment.get(VARIABLE).filter(|_| !environment.outranks("metrics.exemplars"));
+    match said.map(|text| text.trim().to_ascii_lowercase()).as_deref() {
+        Some("trace_based") => return ExemplarFilter::TraceBased,
+        Some("always_on") => return ExemplarFilter::AlwaysOn,
+        Some("always_off") => return ExemplarFilter::AlwaysOff,
+        Some("") | None => {}
+        Some(_) => warnings
+            .push(format!("{VARIABLE} is ignored: it is none of trace_based, always_on and always_off")),
+    }
+    match settings.metrics.exemplars {
+        Exemplars::TraceBased => ExemplarFilter::TraceBased,
+        Exemplars::AlwaysOn => ExemplarFilter::AlwaysOn,
+        Exemplars::AlwaysOff => ExemplarFilter::AlwaysOff,
+    }
 }

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::metrics::v1::{AggregationTemporality, metric, number_data_point};
 use prodkit_fakes::{Behaviour, FakeCollector, Received};
+use prost::Message as _;
 
 use crate::rig::{Rig, Setup};
 
@@ -132,6 +135,61 @@ pub(crate) fn sampling_ratio() {
 pub(crate) fn metric_interval() {
     let key = |value| Setup::new().set("otlp.metric_interval", value);
     sends_often(key("20ms"), key("1h"));
+}
+
+pub(crate) fn temporality() {
+    let key = |value| Setup::new().set("otlp.temporality", value);
+    counts_since(&key("cumulative"), AggregationTemporality::Cumulative);
+    counts_since(&key("delta"), AggregationTemporality::Delta);
+}
+
+/// Three exports of a counter that moves once: its total each time, or the difference once.
+pub(crate) fn counts_since(setup: &Setup, expected: AggregationTemporality) {
+    let collector = FakeCollector::start();
+    let mut rig = quick(to(&collector, setup.clone())).serve();
+    assert_eq!(rig.status("/count/0"), 200);
+    let seen = |received: &[Received]| received.iter().flat_map(counted).collect::<Vec<_>>();
+    wait(&collector, |received| !seen(received).is_empty());
+    let before = collector.received().len();
+    wait(&collector, |received| received.len() > before + 2);
+    rig.end();
+    let all = seen(&collector.received_at("/v1/metrics"));
+    assert!(all.iter().all(|(temporality, count)| (*temporality, *count) == (expected, 1)), "{all:?}");
+    assert_eq!(all.len() == 1, expected == AggregationTemporality::Delta, "{all:?}");
+}
+
+/// The fixture's own counter in an export.
+fn counted(request: &Received) -> Option<(AggregationTemporality, i64)> {
+    let Some(metric::Data::Sum(sum)) = exported(request, "counted") else { return None };
+    let Some(number_data_point::Value::AsInt(count)) = sum.data_points[0].value else { return None };
+    Some((sum.aggregation_temporality(), count))
+}
+
+fn exported(request: &Received, name: &str) -> Option<metric::Data> {
+    let request = ExportMetricsServiceRequest::decode(request.body.clone()).unwrap();
+    let metrics = request.resource_metrics[0].scope_metrics[0].metrics.clone();
+    metrics.into_iter().find(|metric| metric.name == name)?.data
+}
+
+pub(crate) fn histograms() {
+    for (value, exponential) in [("explicit", false), ("exponential", true)] {
+        assert_eq!(is_exponential(Setup::new().set("otlp.histograms", value)), exponential, "{value}");
+    }
+}
+
+/// Whether the durations of requests are exported in exponential buckets.
+pub(crate) fn is_exponential(setup: Setup) -> bool {
+    let collector = FakeCollector::start();
+    let mut rig = to(&collector, setup).serve();
+    assert_eq!(rig.status("/"), 200);
+    rig.end();
+    let received = collector.received_at("/v1/metrics");
+    let durations = exported(received.last().unwrap(), "http.server.request.duration");
+    match durations.unwrap() {
+        metric::Data::ExponentialHistogram(_) => true,
+        metric::Data::Histogram(_) => false,
+        other => panic!("{other:?}"),
+    }
 }
 
 /// One has sent its metrics three times, and the other not yet.

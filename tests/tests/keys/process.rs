@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use prodkit_e2e::http::Connection;
 use prodkit_e2e::process::DEADLINE;
 
-use crate::rig::with;
+use crate::rig::{Setup, with};
 
 pub(crate) fn workers() {
     for workers in [1, 3] {
@@ -41,6 +41,24 @@ pub(crate) fn native_histograms() {
         let found = scrape.body.windows(ZERO_THRESHOLD.len()).any(|bytes| bytes == ZERO_THRESHOLD);
         assert_eq!(found, native);
     }
+}
+
+pub(crate) fn exemplars() {
+    for (value, kept) in [("trace_based", 1), ("always_on", 2), ("always_off", 0)] {
+        assert_eq!(remembered(&Setup::new().set("metrics.exemplars", value)), kept, "{value}");
+    }
+}
+
+/// How many of two requests, one of them sampled, are remembered with their trace.
+pub(crate) fn remembered(setup: &Setup) -> usize {
+    let rig = setup.serve();
+    rig.sampled();
+    // in a bucket of its own
+    assert_eq!(rig.status("/slow"), 200);
+    let accept = [("accept", "application/openmetrics-text; version=1.0.0")];
+    let scrape = Connection::open(rig.admin).unwrap().request("GET", "/metrics", &accept, b"").unwrap();
+    let is_kept = |line: &&str| line.starts_with("http_request_duration") && line.contains(" # {trace_id=");
+    scrape.text().lines().filter(is_kept).count()
 }
 
 pub(crate) fn expire_idle() {

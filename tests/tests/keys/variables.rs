@@ -3,11 +3,12 @@
 use std::fs::File;
 use std::net::TcpListener;
 
+use opentelemetry_proto::tonic::metrics::v1::AggregationTemporality;
 use prodkit_e2e::http::Connection;
 use prodkit_fakes::FakeCollector;
 
 use crate::rig::{Rig, Setup};
-use crate::{log, otlp, otlp_tls, server, vault};
+use crate::{log, otlp, otlp_tls, process, server, vault};
 
 /// Every variable that says what a key says, and those of the OpenTelemetry specification that have no key.
 pub(crate) const VARIABLES: &[(&str, fn())] = &[
@@ -24,10 +25,18 @@ pub(crate) const VARIABLES: &[(&str, fn())] = &[
     ("OTEL_EXPORTER_OTLP_HEADERS", headers),
     ("OTEL_EXPORTER_OTLP_INSECURE", otlp_tls::insecure),
     ("OTEL_EXPORTER_OTLP_METRICS_CERTIFICATE", otlp_tls::of_one_signal),
+    ("OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION", || {
+        const NAME: &str = "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION";
+        let setup = Setup::new().env(NAME, "base2_exponential_bucket_histogram");
+        assert!(otlp::is_exponential(setup.clone()));
+        assert!(!otlp::is_exponential(setup.set("otlp.histograms", "explicit")));
+    }),
+    ("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", temporality),
     ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
     ("OTEL_EXPORTER_OTLP_TIMEOUT", export_timeout),
     ("OTEL_LOGS_EXPORTER", || exporter("OTEL_LOGS_EXPORTER", "otlp.logs", "/v1/logs")),
     ("OTEL_METRICS_EXPORTER", || exporter("OTEL_METRICS_EXPORTER", "otlp.metrics", "/v1/metrics")),
+    ("OTEL_METRICS_EXEMPLAR_FILTER", exemplar_filter),
     ("OTEL_METRIC_EXPORT_INTERVAL", metric_interval),
     ("OTEL_EXPORTER_OTLP_COMPRESSION", || {
         let setup = Setup::new().env("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip");
@@ -126,6 +135,23 @@ fn export_timeout() {
 fn metric_interval() {
     let often = Setup::new().env("OTEL_METRIC_EXPORT_INTERVAL", "20");
     otlp::sends_often(often.clone(), often.set("otlp.metric_interval", "1h"));
+}
+
+fn temporality() {
+    const NAME: &str = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";
+    for value in ["delta", "lowmemory"] {
+        otlp::counts_since(&Setup::new().env(NAME, value), AggregationTemporality::Delta);
+    }
+    let flag = Setup::new().env(NAME, "delta").set("otlp.temporality", "cumulative");
+    otlp::counts_since(&flag, AggregationTemporality::Cumulative);
+}
+
+fn exemplar_filter() {
+    for (value, kept) in [("trace_based", 1), ("always_on", 2), ("always_off", 0), ("sometimes", 1)] {
+        let setup = Setup::new().env("OTEL_METRICS_EXEMPLAR_FILTER", value);
+        assert_eq!(process::remembered(&setup), kept, "{value}");
+        assert_eq!(process::remembered(&setup.set("metrics.exemplars", "always_off")), 0, "{value}");
+    }
 }
 
 fn exporter(variable: &str, key: &str, path: &str) {

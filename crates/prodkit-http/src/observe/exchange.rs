@@ -103,7 +103,10 @@ impl Record {
         let exchange = Exchange { record: self, outcome, elapsed };
         let settings = self.settings();
         let metrics = self.route.as_deref().unwrap_or_else(|| settings.metrics.unmatched());
+        // the trace it ran in is what a store may remember of it
+        let scope = self.context.enter();
         metrics.count(settings.metrics.recorder(), &self.method, exchange.status(), elapsed);
+        drop(scope);
         settings.observer.finished(&exchange);
     }
 }

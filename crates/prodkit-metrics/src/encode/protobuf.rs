@@ -144,8 +144,10 @@ fn exemplar(exemplar: &Exemplar, out: &mut Vec<u8>) {
             string(2, &String::from_utf8_lossy(hex), out);
         });
     };
-    label("trace_id", &context.trace_id().hex());
-    label("span_id", &context.span_id().hex());
+    if let Some(context) = context {
+        label("trace_id", &context.trace_id().hex());
+        label("span_id", &context.span_id().hex());
+    }
     double(2, *value, out);
     timestamp(3, *at, out);
 }

@@ -1,7 +1,7 @@
 //! Exemplars: only in OpenMetrics, only of sampled traces, one per bucket.
 
 use crate::{open_metrics, parser, recorder, text};
-use prodkit_metrics::{Format, Options, Recorder, Value};
+use prodkit_metrics::{ExemplarFilter, Format, Options, Recorder, Value};
 use prodkit_trace::TraceContext;
 
 fn hex(digits: &[u8]) -> String {
@@ -41,13 +41,27 @@ fn the_last_sampled_value_of_a_bucket_is_kept() {
 
     let snapshot = recorder.snapshot();
     let Value::Histogram(value) = &snapshot.families[0].points[0].value else { panic!("a histogram") };
-    let ids: Vec<_> = value.exemplars.iter().map(|exemplar| exemplar.context.trace_id()).collect();
+    let ids: Vec<_> = value.exemplars.iter().map(|exemplar| exemplar.context.unwrap().trace_id()).collect();
     assert_eq!(ids, [last.trace_id(), first.trace_id()]);
 }
 
 #[test]
 fn exemplars_can_be_off() {
-    let recorder = Recorder::new(Options::new().exemplars(false));
+    let recorder = Recorder::new(Options::new().exemplars(ExemplarFilter::AlwaysOff));
     recorder.histogram("wait", &[]).record_in(1.0, TraceContext::root(true));
     assert!(!open_metrics(&recorder).contains(" # "));
+}
+
+#[test]
+fn exemplars_can_be_of_anything() {
+    let recorder = Recorder::new(Options::new().exemplars(ExemplarFilter::AlwaysOn));
+    let wait = recorder.histogram("wait", &[]);
+    let unsampled = TraceContext::root(false);
+    wait.record(0.2);
+    inside(unsampled, || wait.record(9.0));
+    let blocks = parser::parse(&open_metrics(&recorder), Format::OpenMetrics100).unwrap();
+    let seen: Vec<_> = blocks["wait"].samples.iter().filter_map(|sample| sample.exemplar.clone()).collect();
+    let span = ("span_id".to_owned(), hex(&unsampled.span_id().hex()));
+    let trace = ("trace_id".to_owned(), hex(&unsampled.trace_id().hex()));
+    assert_eq!(seen, [(vec![], 0.2), (vec![trace, span], 9.0)]);
 }

@@ -1,19 +1,27 @@
-//! Metrics: cumulative points of one snapshot.
+//! Metrics: the points of one snapshot, or of the difference of two.
 
 use super::{nanos, text};
+use crate::{Histograms, Temporality};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue};
 use opentelemetry_proto::tonic::metrics::v1::{
-    self as proto, AggregationTemporality, HistogramDataPoint, NumberDataPoint, exemplar, metric,
-    number_data_point,
+    self as proto, AggregationTemporality, ExponentialHistogramDataPoint, HistogramDataPoint,
+    NumberDataPoint, exemplar, exponential_histogram_data_point::Buckets, metric, number_data_point,
 };
 use opentelemetry_proto::tonic::resource::v1::Resource;
-use prodkit_metrics::{Distribution, Exemplar, Family, Kind, Point, Snapshot, Unit, Value};
+use prodkit_metrics::{Distribution, Exemplar, Family, Kind, Point, Side, Snapshot, Unit, Value};
 
-const CUMULATIVE: i32 = AggregationTemporality::Cumulative as i32;
-
-/// The request and how many data points it holds.
-pub(crate) fn request(resource: &Resource, snapshot: &Snapshot) -> (ExportMetricsServiceRequest, u64) {
+/// The request and how many data points it holds. `temporality` says what the snapshot is.
+pub(crate) fn request(
+    resource: &Resource,
+    snapshot: &Snapshot,
+    temporality: Temporality,
+    histograms: Histograms,
+) -> (ExportMetricsServiceRequest, u64) {
+    let temporality = match temporality {
+        Temporality::Cumulative => AggregationTemporality::Cumulative,
+        Temporality::Delta => AggregationTemporality::Delta,
+    };
     let time = nanos(snapshot.taken);
     let points = snapshot.families.iter().map(|family| family.points.len() as u64).sum();
     let scope_metrics = proto::ScopeMetrics {
@@ -22,7 +30,9 @@ pub(crate) fn request(resource: &Resource, snapshot: &Snapshot) -> (ExportMetric
             version: env!("CARGO_PKG_VERSION").to_owned(),
             ..InstrumentationScope::default()
         }),
-        metrics: snapshot.families.iter().map(|family| metric(family, time)).collect(),
+        metrics: (snapshot.families.iter())
+            .map(|family| metric(family, time, temporality as i32, histograms))
+            .collect(),
         schema_url: String::new(),
     };
     let resource_metrics = proto::ResourceMetrics {
@@ -33,19 +43,24 @@ pub(crate) fn request(resource: &Resource, snapshot: &Snapshot) -> (ExportMetric
     (ExportMetricsServiceRequest { resource_metrics: vec![resource_metrics] }, points)
 }
 
-fn metric(family: &Family, time: u64) -> proto::Metric {
+fn metric(family: &Family, time: u64, temporality: i32, histograms: Histograms) -> proto::Metric {
+    let exponential = histograms == Histograms::Exponential && family.points.iter().all(is_exponential);
     let data = match family.kind {
         Kind::Counter => metric::Data::Sum(proto::Sum {
             data_points: family.points.iter().map(|point| number(point, time)).collect(),
-            aggregation_temporality: CUMULATIVE,
+            aggregation_temporality: temporality,
             is_monotonic: true,
         }),
         Kind::Gauge => metric::Data::Gauge(proto::Gauge {
             data_points: family.points.iter().map(|point| number(point, time)).collect(),
         }),
+        Kind::Histogram if exponential => metric::Data::ExponentialHistogram(proto::ExponentialHistogram {
+            data_points: family.points.iter().filter_map(|point| self::exponential(point, time)).collect(),
+            aggregation_temporality: temporality,
+        }),
         Kind::Histogram => metric::Data::Histogram(proto::Histogram {
             data_points: family.points.iter().filter_map(|point| histogram(point, time)).collect(),
-            aggregation_temporality: CUMULATIVE,
+            aggregation_temporality: temporality,
         }),
     };
     proto::Metric {
@@ -95,11 +110,41 @@ fn histogram(point: &Point, time: u64) -> Option<HistogramDataPoint> {
     })
 }
 
+fn is_exponential(point: &Point) -> bool {
+    matches!(&point.value, Value::Histogram(Distribution { exponential: Some(_), .. }))
+}
+
+fn exponential(point: &Point, time: u64) -> Option<ExponentialHistogramDataPoint> {
+    let Value::Histogram(Distribution { sum, exponential: Some(buckets), exemplars, .. }) = &point.value
+    else {
+        return None;
+    };
+    let side = |side: &Side| Buckets { offset: side.offset, bucket_counts: side.counts.clone() };
+    Some(ExponentialHistogramDataPoint {
+        attributes: labels(point),
+        start_time_unix_nano: nanos(point.start),
+        time_unix_nano: time,
+        // exactly what its own buckets add up to: the explicit ones may be a record ahead
+        count: buckets.count(),
+        sum: Some(*sum),
+        scale: buckets.scale,
+        zero_count: buckets.zero_count,
+        zero_threshold: buckets.zero_threshold,
+        positive: Some(side(&buckets.positive)),
+        negative: Some(side(&buckets.negative)),
+        exemplars: exemplars.iter().map(self::exemplar).collect(),
+        ..ExponentialHistogramDataPoint::default()
+    })
+}
+
 fn exemplar(exemplar: &Exemplar) -> proto::Exemplar {
+    let Exemplar { at, context, .. } = exemplar;
     proto::Exemplar {
-        time_unix_nano: nanos(exemplar.at),
-        span_id: exemplar.context.span_id().to_u64().to_be_bytes().to_vec(),
-        trace_id: exemplar.context.trace_id().to_u128().to_be_bytes().to_vec(),
+        time_unix_nano: nanos(*at),
+        span_id: context.map(|context| context.span_id().to_u64().to_be_bytes().to_vec()).unwrap_or_default(),
+        trace_id: context
+            .map(|context| context.trace_id().to_u128().to_be_bytes().to_vec())
+            .unwrap_or_default(),
         value: Some(exemplar::Value::AsDouble(exemplar.value)),
         ..proto::Exemplar::default()
     }

@@ -2,7 +2,9 @@
 //! [SDK](https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/) and
 //! [exporter](https://opentelemetry.io/docs/specs/otel/protocol/exporter/) specifications.
 
-use super::{Batch, Compression, Exporter, Headers, Limits, Protocol, Settings, Signal, Tls};
+use super::{
+    Batch, Compression, Exporter, Headers, Histograms, Limits, Protocol, Settings, Signal, Temporality, Tls,
+};
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -39,21 +41,10 @@ const REFUSED: &[(&str, Option<&str>, &str)] = &[
     ("OTEL_CONFIG_FILE", None, "there is no declarative configuration; the settings of prodkit are the file"),
     ("OTEL_ENTITIES", None, "entities are not supported; OTEL_RESOURCE_ATTRIBUTES is"),
     ("OTEL_EXPERIMENTAL_CONFIG_FILE", None, "there is no declarative configuration"),
-    (
-        "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
-        Some("explicit_bucket_histogram"),
-        "exponential histograms are not supported yet",
-    ),
-    (
-        "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE",
-        Some("cumulative"),
-        "only cumulative metrics are supported yet",
-    ),
     ("OTEL_EXPORTER_PROMETHEUS_HOST", None, "the setting admin.host says where /metrics is"),
     ("OTEL_EXPORTER_PROMETHEUS_PORT", None, "the setting admin.port says where /metrics is"),
     ("OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS", None, "the methods of RFC 9110 and PATCH are known"),
     ("OTEL_LOG_LEVEL", None, "exporting is logged like everything else; the setting log.level has targets"),
-    ("OTEL_METRICS_EXEMPLAR_FILTER", Some("trace_based"), "exemplars are those of sampled traces"),
     ("OTEL_SEMCONV_STABILITY_OPT_IN", Some("http"), "the stable conventions are what there is"),
     ("OTEL_EXPORTER_JAEGER_ENDPOINT", None, "Jaeger takes OTLP"),
     ("OTEL_EXPORTER_ZIPKIN_ENDPOINT", None, "the collector translates to Zipkin"),
@@ -68,7 +59,8 @@ impl Settings {
     ///
     /// As the specification has it, an empty variable is an unset one, and a value that cannot be used is ignored with
     /// a warning. `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` belong to
-    /// [`Resource::detect`](crate::Resource::detect). Naming an endpoint for logs, like `OTEL_LOGS_EXPORTER=otlp`, turns
+    /// [`Resource::detect`](crate::Resource::detect), `OTEL_METRICS_EXEMPLAR_FILTER` to whoever makes the recorder
+    /// ([`prodkit_metrics::Options::exemplars`]). Naming an endpoint for logs, like `OTEL_LOGS_EXPORTER=otlp`, turns
     /// logs on.
     ///
     /// ```
@@ -112,6 +104,12 @@ impl Settings {
         env.set("OTEL_METRIC_EXPORT_INTERVAL", positive_millis, |value| self.metric_interval = value);
         env.set("OTEL_METRIC_EXPORT_TIMEOUT", positive_millis, |value| {
             self.metrics.batch.timeout = Some(value);
+        });
+        env.set("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", temporality, |value| {
+            self.temporality = value;
+        });
+        env.set("OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION", histograms, |value| {
+            self.histograms = value;
         });
         self.limits.read(env);
         self.sampling.read(env);
@@ -314,6 +312,23 @@ fn file(text: &str) -> Result<PathBuf, &'static str> {
 #[cfg(not(feature = "__tls"))]
 fn file(_: &str) -> Result<PathBuf, &'static str> {
     Err("this binary is built without the feature `tls` of prodkit-otlp (`tls` of prodkit)")
+}
+
+/// `lowmemory` is cumulative for what is observed rather than counted; here everything is counted.
+fn temporality(text: &str) -> Result<Temporality, &'static str> {
+    match text.to_ascii_lowercase().as_str() {
+        "cumulative" => Ok(Temporality::Cumulative),
+        "delta" | "lowmemory" => Ok(Temporality::Delta),
+        _ => Err("it is none of cumulative, delta and lowmemory"),
+    }
+}
+
+fn histograms(text: &str) -> Result<Histograms, &'static str> {
+    match text.to_ascii_lowercase().as_str() {
+        "explicit_bucket_histogram" => Ok(Histograms::Explicit),
+        "base2_exponential_bucket_histogram" => Ok(Histograms::Exponential),
+        _ => Err("it is neither explicit_bucket_histogram nor base2_exponential_bucket_histogram"),
+    }
 }
 
 /// The specification's boolean: everything but `true` is false, and worth a warning unless it says so.

@@ -9,6 +9,7 @@
 
 mod accounting;
 mod delivered;
+mod delta;
 mod doctor;
 #[cfg(feature = "grpc")]
 mod grpc;

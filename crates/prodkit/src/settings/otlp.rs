@@ -51,6 +51,12 @@ pub(crate) struct Otlp {
     /// From one export of metrics to the next. Also `OTEL_METRIC_EXPORT_INTERVAL`, in ms. Default: 15s.
     #[serde(deserialize_with = "checked::limit")]
     pub(crate) metric_interval: Duration,
+    /// From when on exported counters and histograms count: from their beginning, or from the last export that arrived. Also
+    /// `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE`. Default: cumulative.
+    pub(crate) temporality: OtlpTemporality,
+    /// The buckets of exported histograms: those that were chosen for each, or exponential ones. Also
+    /// `OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION`. Default: explicit.
+    pub(crate) histograms: OtlpHistograms,
 }
 
 impl Default for Otlp {
@@ -70,6 +76,8 @@ impl Default for Otlp {
             keep_errors: true,
             keep_slower_than: Duration::from_secs(1),
             metric_interval: Duration::from_secs(15),
+            temporality: OtlpTemporality::default(),
+            histograms: OtlpHistograms::default(),
         }
     }
 }
@@ -97,6 +105,24 @@ pub(crate) enum OtlpProtocol {
     HttpJson,
     #[serde(rename = "grpc")]
     Grpc,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum OtlpTemporality {
+    #[default]
+    Cumulative,
+    Delta,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum OtlpHistograms {
+    #[default]
+    Explicit,
+    Exponential,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]

@@ -34,6 +34,16 @@ fn each_variable_takes_effect() {
     sets("OTEL_EXPORTER_OTLP_TIMEOUT", "250", |s| s.timeout = 250 * MS);
     sets("OTEL_EXPORTER_OTLP_HEADERS", "a=b", |s| s.headers = Headers::parse("a=b").unwrap());
     sets("OTEL_SDK_DISABLED", "True", |s| (s.traces.enabled, s.metrics.enabled) = (false, false));
+    for value in ["delta", "LowMemory"] {
+        sets("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", value, |s| {
+            s.temporality = Temporality::Delta;
+        });
+    }
+    sets(
+        "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
+        "BASE2_EXPONENTIAL_BUCKET_HISTOGRAM",
+        |s| s.histograms = Histograms::Exponential,
+    );
     sets("OTEL_METRIC_EXPORT_INTERVAL", "60000", |s| s.metric_interval = 60_000 * MS);
 
     for (name, pick) in [
@@ -143,9 +153,8 @@ fn empty_is_unset_and_nonsense_is_ignored_with_a_warning() {
         ("OTEL_TRACES_EXPORTER", "prometheus"),
         ("OTEL_EXPORTER_OTLP_COMPRESSION", "zstd"),
         ("OTEL_SPAN_EVENT_COUNT_LIMIT", "-1"),
-        ("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "delta"),
-        ("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "lowmemory"),
-        ("OTEL_METRICS_EXEMPLAR_FILTER", "always_on"),
+        ("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "sometimes"),
+        ("OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION", "summary"),
         ("OTEL_EXPORTER_OTLP_INSECURE", "0"),
         ("OTEL_EXPORTER_OTLP_LOGS_INSECURE", "yes"),
     ] {
@@ -160,6 +169,11 @@ fn asking_for_what_is_done_anyway_is_no_trouble() {
             assert_eq!(read(&[(*name, *done)]), (Settings::default(), vec![]), "{name}");
         }
     }
+    let defaults = [
+        ("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "cumulative"),
+        ("OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION", "explicit_bucket_histogram"),
+    ];
+    assert_eq!(read(&defaults), (Settings::default(), vec![]));
 }
 
 #[test]
