@@ -163,6 +163,12 @@ fn no_step_of_the_start_that_fails_shows_a_secret() {
         (format!("secre=canary7f3e-{MARK}"), "unknown key"),
         (format!("secret=canary7f3e-refused\nfixed={MARK}"), "*** is refused"),
         (format!("secret=file:{}", latin.display()), "invalid utf-8"),
+        (format!("fixed={MARK}\nhidden=canary7f3e"), "hidden: expected a map, found one value"),
+        (format!("service.name={MARK}\notlp.headers=canary7f3e"), "headers: expected a map, found one value"),
+        (
+            format!("service.name={MARK}\nadmin=canary7f3e"),
+            "admin: expected a map of keys and values, found one value",
+        ),
     ] {
         let mut arguments =
             vec!["--set", "server.port=0", "--set", "admin.port=0", "--set", "admin.host=127.0.0.1"];
@@ -182,6 +188,14 @@ fn no_step_of_the_start_that_fails_shows_a_secret() {
     let text = String::from_utf8_lossy(&run.stderr);
     assert!(text.contains(MARK) && text.contains("secret: expected text, found a map"), "{text}");
     assert!(!text.contains(CANARY), "{text}");
+    // and a section that looks like one
+    for section in ["hidden", "otlp", "admin", "ways"] {
+        fs::write(&config, format!("{MARK}: 1\n{section}: \"canary7f3e\"\n")).unwrap();
+        let run = binary(folder.path(), &["--config", "config.yaml"], &[]).output().unwrap();
+        assert_eq!(run.status.code(), Some(78));
+        let text = String::from_utf8_lossy(&run.stderr);
+        assert!(text.contains(&format!("{section}: expected a")) && !text.contains(CANARY), "{text}");
+    }
 }
 
 #[test]

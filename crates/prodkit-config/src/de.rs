@@ -219,7 +219,20 @@ impl<'t, 'p> De<'t, 'p> {
         match self.value {
             Value::Map(map) => Ok(Some(map)),
             empty if empty.is_empty() => Ok(None),
-            _ => Err(self.expected(&describe(expected), None)),
+            _ => Err(self.not_whole(&describe(expected))),
+        }
+    }
+
+    /// One value where several belong: none of their types has looked at it, and one of them may have known a secret in it.
+    fn not_whole(&self, expected: &str) -> Fault {
+        match self.value {
+            Value::Scalar(text, form) if settled(text, form) != Form::Null => {
+                spans(self.value, self.origin, &mut self.run.seen.borrow_mut().secret_spans);
+                let message =
+                    format!("expected {expected}, found one value; it may be a secret and is not shown");
+                self.says(Reason::Shape, message)
+            }
+            _ => self.expected(expected, None),
         }
     }
 
@@ -249,7 +262,7 @@ impl<'t, 'p> De<'t, 'p> {
             Value::Seq(items) => Items::nodes(self, items, length.is_some()),
             Value::Scalar(text, Form::Bare) => Items::texts(self, text, length.is_some()),
             empty if empty.is_empty() => Items::nodes(self, &[], length.is_some()),
-            _ => return Err(self.expected(&describe(&visitor), None)),
+            _ => return Err(self.not_whole(&describe(&visitor))),
         };
         match length {
             Some(length) if length != items.len() => {

@@ -32,6 +32,10 @@
 //!
 //! - Nothing here prints a secret: `Debug` gives `***`, there is no `Display` and no `Serialize`, errors name places, and
 //!   reasons that came from elsewhere have what is in use [masked](Secrets::mask).
+//! - What you write is yours: a secret that is formatted into a panic, an error of a handler or a task, a line or a span is
+//!   shown there. To search every text for every secret costs more than to write the text, and misses one that was cut,
+//!   encoded or put together, so nobody could rely on it. Where prodkit repeats what others said of a secret they were
+//!   handed (the error of `app`, what refuses a new value), it is [masked](Secrets::mask).
 //! - Memory is zeroed when the last holder lets go. What this cannot reach: the text of a configuration in which a secret
 //!   is written out, the environment of the process, and copies that you make.
 //! - What is in use stays in use until something new has proved itself, however long a source is away.
