@@ -99,6 +99,10 @@ impl Connection {
             headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
         }
         let mut response = Response { status, headers, body: Vec::new() };
+        // RFC 9110, section 15.3.5: such an answer has no content, and says no length
+        if status == 204 {
+            return Ok(response);
+        }
         let length = response.header("content-length").and_then(|length| length.parse().ok());
         response.body.resize(length.ok_or_else(malformed)?, 0);
         self.stream.read_exact(&mut response.body)?;

@@ -8,4 +8,5 @@ pub mod load;
 pub mod postgres;
 pub mod process;
 pub mod rolling;
+pub mod rusty_vault;
 pub mod tools;

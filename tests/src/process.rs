@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::io::{self, BufRead as _, BufReader};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
@@ -14,6 +14,36 @@ use serde_json::Value;
 
 /// Far beyond what anything here takes; only a hang reaches it.
 pub const DEADLINE: Duration = Duration::from_secs(60);
+
+/// The order-service beside another binary of this workspace. It is another package's: where only that one is tested, it may
+/// have to be built.
+///
+/// # Errors
+///
+/// When it cannot be built.
+pub fn order_service(beside: &Path) -> Result<PathBuf, String> {
+    let binary = beside.with_file_name("order-service");
+    // `cargo test --workspace` has built it. A build of it alone would be one with other features, and take minutes.
+    if !binary.is_file() {
+        let mut build = Command::new(env!("CARGO"));
+        build.args([
+            "build",
+            "--quiet",
+            "--locked",
+            "--offline",
+            "-p",
+            "order-service",
+            "--bin",
+            "order-service",
+        ]);
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("no workspace")?;
+        let built = build.current_dir(root).status().map_err(|error| error.to_string())?;
+        if !built.success() || !binary.is_file() {
+            return Err("order-service cannot be built".to_owned());
+        }
+    }
+    Ok(binary)
+}
 
 /// A running service, killed when dropped.
 #[derive(Debug)]

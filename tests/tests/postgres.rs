@@ -4,7 +4,7 @@
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use prodkit_e2e::http::{Connection, get};
 use prodkit_e2e::load::{Count, Load, ORDER};
 use prodkit_e2e::postgres::{Postgres, Tools};
-use prodkit_e2e::process::{DEADLINE, Service};
+use prodkit_e2e::process::{DEADLINE, Service, order_service};
 use prodkit_e2e::tools::{self, Outcome, trial};
 use rustix::process::Signal;
 
@@ -46,29 +46,10 @@ struct Bench {
     server: Postgres,
 }
 
-/// What the tests need. The binary is another package's: where only this one is tested, it may have to be built.
+/// What the tests need.
 fn bench() -> std::result::Result<Bench, String> {
     let tools = Tools::find()?;
-    let binary = Path::new(env!("CARGO_BIN_EXE_fixture")).with_file_name("order-service");
-    // `cargo test --workspace` has built it. A build of it alone would be one with other features, and take minutes.
-    if !binary.is_file() {
-        let mut build = Command::new(env!("CARGO"));
-        build.args([
-            "build",
-            "--quiet",
-            "--locked",
-            "--offline",
-            "-p",
-            "order-service",
-            "--bin",
-            "order-service",
-        ]);
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("no workspace")?;
-        let built = build.current_dir(root).status().map_err(|error| error.to_string())?;
-        if !built.success() || !binary.is_file() {
-            return Err("order-service cannot be built".to_owned());
-        }
-    }
+    let binary = order_service(Path::new(env!("CARGO_BIN_EXE_fixture")))?;
     let server = Postgres::start(tools).map_err(|error| error.to_string())?;
     let prepare = || {
         server.sql("postgres", "CREATE ROLE owner NOLOGIN")?;

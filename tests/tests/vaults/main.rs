@@ -1,15 +1,27 @@
 //! Vault and software nobody here wrote: Python's client against the fake server, and a real server against prodkit's client
 //! and a whole service.
 
+mod clock;
+mod real;
+
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
-use prodkit_e2e::tools::{self, Outcome, with_python};
+use prodkit_e2e::tools::{self, Outcome, trial, with, with_python};
 use prodkit_fakes::{Condition, FakeVault, Terms};
 
 fn main() -> ExitCode {
-    tools::run(vec![with_python("hvac", "hvac_finds_the_fake_vault_as_it_expects_a_vault_to_be", hvac)])
+    tools::run(vec![
+        with_python("hvac", "hvac_finds_the_fake_vault_as_it_expects_a_vault_to_be", hvac),
+        trial("a_time_of_day_that_is_set_neither_ends_a_lease_nor_prolongs_it", clock::library, |library| {
+            clock::jumps(&library)
+        }),
+        with("rvault", "rusty_vault_takes_a_login_and_again_when_its_token_has_ended", real::logins),
+        with("rvault", "rusty_vault_is_sealed_and_unsealed_under_a_service", real::sealed),
+        with("rvault", "rusty_vault_hangs_and_is_killed_and_the_service_goes_on", real::outages),
+        with("rvault", "rusty_vault_behind_tls_is_believed_by_its_own_authority_only", real::tls),
+    ])
 }
 
 /// What hvac asks for in one run.

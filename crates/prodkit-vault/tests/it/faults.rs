@@ -131,8 +131,8 @@ async fn a_refused_value_is_given_back_and_the_old_one_kept_alive() {
 }
 
 #[tokio::test]
-async fn a_year_old_lease_of_a_clock_that_jumped_is_kept() {
-    // the time of day is no input of anything here: what jumps is the clock of the server
+async fn a_lease_has_the_time_left_that_it_was_granted() {
+    // that the time of day has no part in it is shown from outside, where it can be set: `tests/tests/vaults/clock.rs`
     let vault = vault();
     vault.dynamic("database/creds/app", Terms::ttl(HOUR));
     let secrets = secrets(root(&vault));
