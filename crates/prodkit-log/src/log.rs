@@ -147,6 +147,12 @@ impl Log {
         Filter::clone(&self.core.switch.effective())
     }
 
+    /// The filter that holds when nothing overrides it.
+    #[must_use]
+    pub fn configured(&self) -> Filter {
+        self.core.switch.base()
+    }
+
     /// Sets the filter. If one is overriding it, it holds once that ends. When this returns, all threads follow it.
     pub fn set_filter(&self, filter: Filter) {
         self.core.switch.set(filter);

@@ -64,6 +64,10 @@ impl Switch {
         self.generation.load(Ordering::Acquire)
     }
 
+    pub(crate) fn base(&self) -> Filter {
+        self.lock().base.clone()
+    }
+
     /// What holds when there is no override, or once it ends.
     pub(crate) fn set(&self, base: Filter) {
         self.change(|state| state.base = base);

@@ -3,6 +3,8 @@
 //! It has a runtime of its own, so that all of this works before `app` runs, while user code blocks every worker, and
 //! after the main port has closed.
 
+mod log_level;
+
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -26,6 +28,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 
+use self::log_level::LogLevel;
 use crate::debug::{self, DebugTraces};
 use crate::error::StartError;
 use crate::exit::Exit;
@@ -149,12 +152,14 @@ impl Watched {
             supervisor: supervisor.clone(),
             grace: plan.grace(),
         };
+        let levels = LogLevel::new(log.clone());
         let service = AdminService {
             vitals: Vitals::detailed(health.clone()).until(&closed),
             exposition: Arc::new(exposition),
             guard: Arc::new(guard),
             shown: configured.shown.clone(),
             debug: debug.clone(),
+            levels: levels.clone(),
             secrets,
         };
         let (abort, aborted) = channel();
@@ -176,6 +181,7 @@ impl Watched {
             () = watch::watch(health.clone(), told) => {}
             () = supervisor.clone().watch(health) => {}
             () = debug.watch() => {}
+            () = levels.watch() => {}
         }
     }
 }
@@ -235,6 +241,7 @@ struct AdminService {
     guard: Arc<Guard>,
     shown: Live<Snapshot>,
     debug: DebugTraces,
+    levels: LogLevel,
     secrets: Secrets,
 }
 
@@ -246,6 +253,9 @@ impl AdminService {
                 Method::POST => self.debug_trace(request),
                 _ => only("POST"),
             };
+        }
+        if path == log_level::PATH {
+            return self.levels.answer(&self.guard, request);
         }
         let answer = match path {
             "/metrics" => Self::metrics,

@@ -200,6 +200,13 @@
 //! | 64 | the command line makes no sense |
 //! | 78 | the configuration is wrong |
 //!
+//! # Log level
+//!
+//! `PUT /admin/log-level?level=info,app=debug&ttl=30m` on the admin port lets another level hold for a while: 10 minutes
+//! unless `ttl` says otherwise, 24 hours at most. `GET` shows it, until when it holds (`until`, `seconds`) and what is
+//! `configured`; `DELETE` ends it. A reload in between changes what is configured, and that is what holds afterwards. Each
+//! change is a line in the log, and so is the end.
+//!
 //! # Metrics
 //!
 //! On `/metrics`: `http_requests_total{method,endpoint,status}`, `http_request_duration_seconds`,

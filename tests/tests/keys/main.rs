@@ -8,6 +8,7 @@ mod debug;
 mod health;
 mod identity;
 mod log;
+mod log_level;
 mod otlp;
 mod otlp_tls;
 mod process;
@@ -123,11 +124,13 @@ const THREADS: usize = 8;
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(THREADS);
-    let others: [(&str, fn()); 4] = [
+    let others: [(&str, fn()); 6] = [
         ("every_key_has_its_test", every_key_has_its_test),
         ("service_links", variables::service_links),
         ("an_operator_raises_one_trace", debug::an_operator_raises_one_trace),
         ("who_may_raise_a_trace", debug::who_may_raise_a_trace),
+        ("an_operator_sets_the_level_for_a_while", log_level::an_operator_sets_the_level_for_a_while),
+        ("who_may_set_the_level", log_level::who_may_set_the_level),
     ];
     let trials = [KEYS, variables::VARIABLES, &others].concat().into_iter().map(|(name, test)| {
         Trial::test(name, move || {
