@@ -105,6 +105,12 @@ impl Options {
         Self { redact: names.into_iter().map(Into::into).collect(), ..self }
     }
 
+    /// The same for these names, besides those that are there already.
+    pub fn redact_too(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.redact.extend(names.into_iter().map(Into::into));
+        self
+    }
+
     /// At most `lines` in each period `per` from one call site of a macro; what is held back is counted, and the next
     /// line from there says how many in `suppressed`. Preformatted [`Lines`](crate::Lines) are not limited. Default: no
     /// limit, and none either for zero lines or a period below a millisecond.

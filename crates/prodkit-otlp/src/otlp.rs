@@ -150,6 +150,12 @@ impl Otlp {
         crate::otel::tracer_provider(self.spans(), self.sampler(), &self.limits)
     }
 
+    /// Whether metrics are exported.
+    #[must_use]
+    pub fn exports_metrics(&self) -> bool {
+        self.lanes.metrics.is_some()
+    }
+
     /// What became of everything offered so far.
     #[must_use]
     pub fn stats(&self) -> Stats {

@@ -7,6 +7,7 @@ mod log_level;
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -232,6 +233,21 @@ async fn watch_deadline(stop: Stop, plan: &Plan, log: &Log, last_words: &LastWor
 pub(crate) struct Exposition {
     pub(crate) recorder: Recorder,
     pub(crate) gauges: Arc<Gauges>,
+    /// Whether they are pushed as well.
+    pub(crate) pushed: bool,
+    /// How often they were asked for.
+    pub(crate) scrapes: AtomicU64,
+}
+
+impl Exposition {
+    /// Says once that whoever stores both has everything twice. One look is not a scrape.
+    fn asked(&self) {
+        if self.pushed && self.scrapes.fetch_add(1, Relaxed) == 1 {
+            tracing::warn!(
+                "metrics are scraped and pushed, too: stored in one place, all of it counts double; set otlp.metrics to false, or end the scrape"
+            );
+        }
+    }
 }
 
 #[derive(Clone)]
@@ -302,6 +318,7 @@ impl AdminService {
         let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
         let format = Format::negotiate(accept);
         let mut text = Vec::new();
+        self.exposition.asked();
         self.exposition.gauges.refresh();
         self.exposition.recorder.encode(format, &mut text);
         content(format.content_type(), text)

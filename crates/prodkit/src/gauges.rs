@@ -1,5 +1,7 @@
 //! What the process, its limits and its runtime look like at the moment of a scrape.
 
+mod runtime;
+
 use std::sync::OnceLock;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -9,6 +11,7 @@ use prodkit_metrics::{Counter, Gauge, Recorder, TimeCounter, Unit};
 use prodkit_process::{Limits, Usage};
 use tokio::runtime::Handle;
 
+use self::runtime::Runtime;
 use crate::telemetry::Telemetry;
 
 const CPU: &str = "process_cpu_seconds_total";
@@ -34,7 +37,7 @@ pub(crate) struct Gauges {
     max_fds: Gauge,
     threads: Gauge,
     cpu: TimeCounter,
-    runtime: OnceLock<(Handle, Gauge, Gauge)>,
+    runtime: OnceLock<Runtime>,
     log: Log,
     log_lines: [Counter; 3],
     #[cfg(feature = "otlp")]
@@ -97,12 +100,8 @@ impl Gauges {
 
     /// The main runtime, once it exists.
     pub(crate) fn watch(&self, runtime: Handle) {
-        self.recorder.describe("prodkit_runtime_alive_tasks", None, "Tasks alive on the main runtime.");
-        self.recorder.describe("prodkit_runtime_workers", None, "Worker threads of the main runtime.");
-        let alive = self.recorder.gauge("prodkit_runtime_alive_tasks", &[]);
-        let workers = self.recorder.gauge("prodkit_runtime_workers", &[]);
         // Set once; a second call would be a second runtime.
-        let _ = self.runtime.set((runtime, alive, workers));
+        let _ = self.runtime.set(Runtime::new(&self.recorder, runtime));
     }
 
     /// Reads everything anew.
@@ -126,9 +125,8 @@ impl Gauges {
             exported.refresh();
         }
         self.refresh_checks();
-        if let Some((runtime, alive, workers)) = self.runtime.get() {
-            alive.set(runtime.metrics().num_alive_tasks() as f64);
-            workers.set(runtime.metrics().num_workers() as f64);
+        if let Some(runtime) = self.runtime.get() {
+            runtime.refresh();
         }
     }
 }

@@ -94,6 +94,7 @@
 //! | `log.level` | info | `info,hyper=warn` per target; `LOG_LEVEL`, `RUST_LOG`; moves |
 //! | `log.format` | auto | `json`, `console`, or by whether standard output is a terminal |
 //! | `log.max_line`, `log.buffer` | 16000, 8MiB | the longest line; what may wait to be written |
+//! | `log.rate_limit`, `log.redact` | none, none | lines a second from one place in the code; fields written as `***` |
 //! | `otlp.endpoint` | none | nothing is exported without it; `OTEL_EXPORTER_OTLP_ENDPOINT` |
 //! | `otlp.protocol` | by port: 4317 is `grpc`, else `http/protobuf` | |
 //! | `otlp.tls.ca`, `.cert`, `.key` | those of the system, none | towards `https` endpoints, see [below](#tls) |
@@ -211,7 +212,7 @@
 //!
 //! On `/metrics`: `http_requests_total{method,endpoint,status}`, `http_request_duration_seconds`,
 //! `active_connections`, `process_*` (with `process_cpu_limit` and `process_memory_limit_bytes`), `prodkit_build_info`,
-//! `prodkit_panics_total`, `prodkit_runtime_*`, `prodkit_config_*`, `prodkit_secret_*`, `prodkit_ready`,
+//! `prodkit_panics_total`, `prodkit_runtime_*`, `tokio_*`, `prodkit_config_*`, `prodkit_secret_*`, `prodkit_ready`,
 //! `prodkit_check_*{check}`, `prodkit_shutdown_*` while it stops, and everything the app records through the `metrics` crate. Over OTLP
 //! the same, those of HTTP and of the process by the names of the semantic conventions (`http.server.request.duration`).
 //!

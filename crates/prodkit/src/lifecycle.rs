@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -149,7 +150,12 @@ where
             trigger: trigger.clone(),
             plan: plan.clone(),
             log: telemetry.log.clone(),
-            exposition: Exposition { recorder: telemetry.metrics.clone(), gauges: Arc::clone(&gauges) },
+            exposition: Exposition {
+                recorder: telemetry.metrics.clone(),
+                gauges: Arc::clone(&gauges),
+                pushed: telemetry.pushes_metrics(),
+                scrapes: AtomicU64::new(0),
+            },
             configured: configuration.reloading.configured(),
             debug: telemetry.debug.clone(),
             secrets: configuration.secrets.secrets(),

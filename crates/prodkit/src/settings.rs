@@ -2,6 +2,8 @@
 
 mod checked;
 mod health;
+mod log;
+mod metrics;
 mod otlp;
 mod secrets;
 
@@ -10,15 +12,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use prodkit_config::Bytes;
-use prodkit_live::Live;
-use prodkit_log::Filter;
 use prodkit_secrets::Secret;
 use serde::Deserialize;
 
 use crate::certificates::Files;
-use crate::filter;
 
 pub(crate) use health::Health;
+pub(crate) use log::{Log, LogFormat, LogLevel};
+pub(crate) use metrics::{Exemplars, Metrics};
 pub(crate) use otlp::{Otlp, SamplingRatio};
 #[cfg(feature = "otlp")]
 pub(crate) use otlp::{OtlpCompression, OtlpHistograms, OtlpProtocol, OtlpTemporality};
@@ -242,119 +243,6 @@ pub(crate) struct Shutdown {
     /// /dev/termination-log, elsewhere none.
     #[cfg_attr(feature = "schema", schemars(example = &"/dev/termination-log"))]
     pub(crate) termination_message_path: Option<PathBuf>,
-}
-
-/// The log on standard output.
-#[derive(Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
-#[serde(default)]
-pub(crate) struct Log {
-    /// `trace`, `debug`, `info`, `warn`, `error` or `off`, and by target: `info,hyper=warn`. Also `LOG_LEVEL`, `RUST_LOG`.
-    /// Takes effect without a restart. Default: info.
-    pub(crate) level: Live<LogLevel>,
-    /// How a line looks. Default: `auto`.
-    pub(crate) format: LogFormat,
-    /// The longest line; a longer one is cut, and says so. At least 1024. Default: 16000.
-    #[serde(deserialize_with = "checked::max_line")]
-    pub(crate) max_line: Bytes,
-    /// What may wait to be written; beyond it lines are dropped, and counted. Default: 8MiB.
-    pub(crate) buffer: Bytes,
-    /// The key by which a request's header `x-debug-trace` is signed: its trace is logged at `debug` and recorded. Without
-    /// one the header means nothing. Default: none.
-    #[cfg_attr(feature = "schema", schemars(example = &"file:/var/secrets/debug-key"))]
-    #[cfg_attr(feature = "schema", serde(skip_serializing))]
-    pub(crate) debug_key: Option<Secret>,
-}
-
-impl Default for Log {
-    fn default() -> Self {
-        Self {
-            level: Live::fixed(LogLevel(filter::standard())),
-            format: LogFormat::default(),
-            max_line: Bytes::new(16_000),
-            buffer: Bytes::mebi(8),
-            debug_key: None,
-        }
-    }
-}
-
-/// A filter that is checked where it is written.
-#[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(with = "String"))]
-#[serde(try_from = "String")]
-pub(crate) struct LogLevel(pub(crate) Filter);
-
-impl TryFrom<String> for LogLevel {
-    type Error = prodkit_log::Error;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        filter::parse(&text).map(Self)
-    }
-}
-
-#[cfg(feature = "schema")]
-impl serde::Serialize for LogLevel {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // As a person would write it.
-        if self.0 == filter::standard() {
-            serializer.serialize_str("info")
-        } else {
-            serializer.collect_str(&self.0)
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum LogFormat {
-    /// JSON, unless standard output is a terminal.
-    #[default]
-    Auto,
-    Json,
-    Console,
-}
-
-/// The metric store.
-#[derive(Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
-#[serde(default)]
-pub(crate) struct Metrics {
-    /// Series of one metric; what comes beyond is summed into one overflow series. Default: 2000.
-    pub(crate) max_series: NonZeroUsize,
-    /// Whether histograms count in exponential buckets as well: for a Prometheus that asks for native histograms.
-    /// Default: false.
-    pub(crate) native_histograms: bool,
-    /// Which values histograms remember with their trace, for `/metrics` and OTLP. Also `OTEL_METRICS_EXEMPLAR_FILTER`.
-    /// Default: trace_based.
-    pub(crate) exemplars: Exemplars,
-    /// A series that nothing has used for so long is forgotten at the next scrape. Default: none; all are kept.
-    #[cfg_attr(feature = "schema", schemars(example = &"1h"))]
-    pub(crate) expire_idle: Option<Duration>,
-}
-
-impl Default for Metrics {
-    fn default() -> Self {
-        Self {
-            max_series: at_least_one(2_000),
-            native_histograms: false,
-            exemplars: Exemplars::default(),
-            expire_idle: None,
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Exemplars {
-    /// Those of sampled traces.
-    #[default]
-    TraceBased,
-    /// All, with their trace where there is one.
-    AlwaysOn,
-    /// None.
-    AlwaysOff,
 }
 
 /// What happens when the sources of the configuration change. Kubernetes brings a changed ConfigMap or Secret to its

@@ -80,6 +80,14 @@ impl Telemetry {
         self.log.shutdown(LAST_LINES);
     }
 
+    /// Whether metrics go to a collector, besides being there for the asking.
+    pub(crate) fn pushes_metrics(&self) -> bool {
+        #[cfg(feature = "otlp")]
+        return self.otlp.as_deref().is_some_and(prodkit_otlp::Otlp::exports_metrics);
+        #[cfg(not(feature = "otlp"))]
+        false
+    }
+
     fn describe(&self, identity: &Identity) {
         self.metrics.describe("prodkit_build_info", None, "The build that is running; always 1.");
         let labels: Vec<_> = identity.build_labels();
@@ -94,11 +102,15 @@ fn start_log(settings: &Settings) -> Result<(prodkit_log::Layer, Log), StartErro
         LogFormat::Console => prodkit_log::Format::Console,
     };
     let LogLevel(filter) = settings.log.level.get().clone();
-    let options = prodkit_log::Options::default()
+    let mut options = prodkit_log::Options::default()
         .format(format)
         .filter(filter)
         .max_line(settings.log.max_line.as_usize())
-        .buffer_bytes(settings.log.buffer.as_usize());
+        .buffer_bytes(settings.log.buffer.as_usize())
+        .redact_too(&settings.log.redact);
+    if let Some(lines) = settings.log.rate_limit {
+        options = options.rate_limit(lines.get(), Duration::from_secs(1));
+    }
     let log = prodkit_log::stdout().and_then(|stdout| prodkit_log::start(options, stdout));
     log.map_err(|error| StartError::setup("the log")(error.into()))
 }

@@ -6,7 +6,7 @@ use std::process::{Child, Stdio};
 use prodkit_e2e::http::Connection;
 use serde_json::Value;
 
-use crate::rig::{Setup, metric, with};
+use crate::rig::{Setup, metric, with, within};
 
 pub(crate) fn level() {
     for (value, debug) in [("info", false), ("debug", true)] {
@@ -66,5 +66,39 @@ impl Drop for Silenced {
     fn drop(&mut self) {
         self.0.kill().unwrap();
         self.0.wait().unwrap();
+    }
+}
+
+const SUPPRESSED: &str = "prodkit_log_lines_total{outcome=\"suppressed\"}";
+
+/// What one place in the code says too often is left out, and told by the next line from there.
+pub(crate) fn rate_limit() {
+    let mut rig = with("log.rate_limit", "2");
+    for _ in 0..20 {
+        rig.get("/say/0");
+    }
+    // whatever it took: more than that the seconds have no room for
+    rig.until(SUPPRESSED, |lines| lines > 0.0);
+    within("the word about it", || {
+        rig.get("/say/0");
+        rig.line("request");
+        rig.service.seen().iter().any(|line| line["msg"] == "said" && line["suppressed"].as_u64() > Some(0))
+    });
+
+    let rig = Setup::new().serve();
+    for _ in 0..20 {
+        rig.get("/say/0");
+    }
+    assert_eq!(rig.metric(SUPPRESSED), Some(0.0));
+}
+
+pub(crate) fn redact() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("redact.yaml");
+    for (value, text) in [("[]", "xxx"), ("[iban, TEXT]", "***")] {
+        std::fs::write(&file, format!("log: {{redact: {value}}}")).unwrap();
+        let mut rig = Setup::new().config(&file).serve();
+        rig.get("/say/3");
+        assert_eq!(rig.line("said")["text"], text, "{value}");
     }
 }

@@ -70,6 +70,8 @@ const KEYS: &[(&str, fn())] = &[
     ("log.format", log::format),
     ("log.max_line", log::max_line),
     ("log.buffer", log::buffer),
+    ("log.rate_limit", log::rate_limit),
+    ("log.redact", log::redact),
     ("log.debug_key", debug::debug_key),
     ("otlp.endpoint", otlp::endpoint),
     ("otlp.protocol", otlp::protocol),
@@ -124,13 +126,15 @@ const THREADS: usize = 8;
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(THREADS);
-    let others: [(&str, fn()); 6] = [
+    let others: [(&str, fn()); 8] = [
         ("every_key_has_its_test", every_key_has_its_test),
         ("service_links", variables::service_links),
         ("an_operator_raises_one_trace", debug::an_operator_raises_one_trace),
         ("who_may_raise_a_trace", debug::who_may_raise_a_trace),
         ("an_operator_sets_the_level_for_a_while", log_level::an_operator_sets_the_level_for_a_while),
         ("who_may_set_the_level", log_level::who_may_set_the_level),
+        ("scraping_what_is_pushed_is_told_once", otlp::scraping_what_is_pushed_is_told_once),
+        ("the_runtime_says_how_busy_it_is", process::the_runtime_says_how_busy_it_is),
     ];
     let trials = [KEYS, variables::VARIABLES, &others].concat().into_iter().map(|(name, test)| {
         Trial::test(name, move || {

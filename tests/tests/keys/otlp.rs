@@ -6,6 +6,7 @@ use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequ
 use opentelemetry_proto::tonic::metrics::v1::{AggregationTemporality, metric, number_data_point};
 use prodkit_fakes::{Behaviour, FakeCollector, Received};
 use prost::Message as _;
+use serde_json::Value;
 
 use crate::rig::{Rig, Setup};
 
@@ -169,6 +170,23 @@ fn exported(request: &Received, name: &str) -> Option<metric::Data> {
     let request = ExportMetricsServiceRequest::decode(request.body.clone()).unwrap();
     let metrics = request.resource_metrics[0].scope_metrics[0].metrics.clone();
     metrics.into_iter().find(|metric| metric.name == name)?.data
+}
+
+/// Whoever stores both has everything twice.
+pub(crate) fn scraping_what_is_pushed_is_told_once() {
+    let collector = FakeCollector::start();
+    let pushed = to(&collector, Setup::new());
+    for (setup, told) in [(pushed.clone(), 1), (pushed.set("otlp.metrics", "false"), 0), (Setup::new(), 0)] {
+        let mut rig = setup.serve();
+        for _ in 0..4 {
+            assert_eq!(rig.ask("/metrics").status, 200);
+        }
+        rig.end();
+        let is_told = |line: &&Value| {
+            line["msg"].as_str().is_some_and(|text| text.starts_with("metrics are scraped and pushed, too"))
+        };
+        assert_eq!(rig.service.seen().iter().filter(is_told).count(), told);
+    }
 }
 
 pub(crate) fn histograms() {

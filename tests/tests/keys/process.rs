@@ -61,6 +61,16 @@ pub(crate) fn remembered(setup: &Setup) -> usize {
     scrape.text().lines().filter(is_kept).count()
 }
 
+pub(crate) fn the_runtime_says_how_busy_it_is() {
+    let rig = with("runtime.workers", "2");
+    for worker in 0..2 {
+        rig.until(&format!("tokio_worker_parks_total{{worker=\"{worker}\"}}"), |parks| parks > 0.0);
+        rig.until(&format!("tokio_worker_busy_seconds_total{{worker=\"{worker}\"}}"), |busy| busy > 0.0);
+    }
+    assert!(rig.metric("tokio_global_queue_depth").is_some());
+    assert!(rig.metric("prodkit_runtime_alive_tasks").is_some_and(|tasks| tasks > 0.0));
+}
+
 pub(crate) fn expire_idle() {
     let rig = with("metrics.expire_idle", "1h");
     assert_eq!(rig.status("/count/0"), 200);
