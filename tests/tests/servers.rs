@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -36,6 +36,13 @@ fn main() -> ExitCode {
             "a_foreign_client_checks_and_watches",
             a_foreign_client_checks_and_watches,
         ),
+        with("slowhttptest", "slow_heads_keep_nobody_out", |tool| slow_clients(&tool, "-H -i 1", "/")),
+        with("slowhttptest", "slow_bodies_keep_nobody_out", |tool| {
+            slow_clients(&tool, "-B -i 1 -s 1000000", "/echo")
+        }),
+        with("slowhttptest", "slow_readers_keep_nobody_out", |tool| {
+            slow_clients(&tool, "-X -w 512 -y 1024 -n 1 -z 32 -k 3", "/large")
+        }),
     ])
 }
 
@@ -48,6 +55,53 @@ fn service(settings: &[&str]) -> Result<(Service, SocketAddr, TempDir), Box<dyn 
         get(main.ok_or("does not serve")?, path)?;
     }
     Ok((service, admin, folder))
+}
+
+/// Three times as many slow clients as there are places. Until every one of them has been cut, others get their places
+/// and probes of either port are answered.
+fn slow_clients(slowhttptest: &Path, mode: &str, path: &str) -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let settings = [
+        "server.max_connections=100",
+        "server.first_byte_timeout=1s",
+        "server.header_timeout=1s",
+        "server.read_timeout=1s",
+        "server.write_timeout=1s",
+        "server.idle_timeout=1s",
+    ];
+    let mut service = Service::start(FIXTURE, folder.path(), &settings, &[])?;
+    let (main, admin) = service.ready().ok_or("never ready")?;
+    let main = main.ok_or("does not serve")?;
+    // -c: clients, -r: that many a second, -l: for so many seconds
+    let mut attack = Command::new(slowhttptest);
+    attack.args(mode.split(' ')).args(["-c", "300", "-r", "300", "-l", "240"]);
+    attack.args(["-u", &format!("http://{main}{path}")]).stdout(Stdio::null()).stderr(Stdio::null());
+    let _attack = Foreign::spawn(&mut attack)?;
+    let (mut most, until) = (0.0, Instant::now() + DEADLINE);
+    loop {
+        for (port, path) in
+            [(admin, "/health/live"), (admin, "/health/ready"), (main, "/health/ready"), (main, "/")]
+        {
+            let status = get(port, path)?.status;
+            if status != 200 {
+                return Err(format!("{port}{path}: {status}").into());
+            }
+        }
+        let open = open_connections(admin)?;
+        most = open.max(most);
+        if most > 50.0 && open < 10.0 {
+            return Ok(());
+        }
+        if Instant::now() > until {
+            return Err(format!("{open} connections are open, and {most} were").into());
+        }
+    }
+}
+
+fn open_connections(admin: SocketAddr) -> Result<f64, Box<dyn Error>> {
+    let metrics = get(admin, "/metrics")?.text();
+    let gauge = metrics.lines().find_map(|line| line.strip_prefix("active_connections "));
+    Ok(gauge.ok_or("no gauge")?.parse()?)
 }
 
 fn promtool_accepts_the_metrics(promtool: PathBuf) -> Outcome {
