@@ -39,7 +39,8 @@ enum Kind {
     #[default]
     Empty,
     Full(Bytes),
-    Incoming(Streaming),
+    /// Boxed: most requests have none, and a request moves several times.
+    Incoming(Box<Streaming>),
 }
 
 struct Streaming {
@@ -68,11 +69,9 @@ impl Body {
     }
 
     pub(crate) fn incoming(incoming: Incoming, limits: BodyLimits, live: &Arc<Live>) -> Self {
-        if incoming.is_end_stream() {
-            return Self::empty();
-        }
         let wait = Patience::new(limits.wait);
-        Self(Kind::Incoming(Streaming { incoming, room: limits.bytes, wait, live: Some(live.clone()) }))
+        let streaming = Streaming { incoming, room: limits.bytes, wait, live: Some(live.clone()) };
+        Self(Kind::Incoming(Box::new(streaming)))
     }
 
     /// Makes it fail before anything of it is asked for: no `100 Continue` is sent.

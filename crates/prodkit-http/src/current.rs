@@ -10,13 +10,12 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 thread_local! {
+    // Without a destructor: it is there as long as the thread, and used without asking whether it still is.
     static CURRENT: Current = const { Current {
-        peer: Cell::new(None), deadline: Cell::new(None), asked: Cell::new(false), route: Cell::new(None),
+        peer: Cell::new(None), deadline: Cell::new(None), asked: Cell::new(false), told: Cell::new(false),
         received: Cell::new(0), waiting: Cell::new(false), late: Cell::new(false),
     } };
-    // Whether anything was told: most polls tell nothing. Apart, since a route has a destructor and this has none: it
-    // is there as long as the thread, and read without asking whether it still is.
-    static TOLD: Cell<bool> = const { Cell::new(false) };
+    static ROUTE: Cell<Option<ToldRoute>> = const { Cell::new(None) };
 }
 
 struct Current {
@@ -24,7 +23,8 @@ struct Current {
     deadline: Cell<Option<Instant>>,
     /// The route is all that is asked for.
     asked: Cell<bool>,
-    route: Cell<Option<ToldRoute>>,
+    /// Whether anything was told: most polls tell nothing.
+    told: Cell<bool>,
     received: Cell<u64>,
     waiting: Cell<bool>,
     late: Cell<bool>,
@@ -39,14 +39,14 @@ pub(crate) struct Until {
 impl Until {
     #[inline]
     pub(crate) fn enter(deadline: Option<Instant>) -> Self {
-        Self { previous: CURRENT.try_with(|current| current.deadline.replace(deadline)).ok().flatten() }
+        Self { previous: CURRENT.with(|current| current.deadline.replace(deadline)) }
     }
 }
 
 impl Drop for Until {
     #[inline]
     fn drop(&mut self) {
-        let _ = CURRENT.try_with(|current| current.deadline.set(self.previous));
+        CURRENT.with(|current| current.deadline.set(self.previous));
     }
 }
 
@@ -55,7 +55,7 @@ impl Drop for Until {
 ///
 /// Known while the service's future is polled; not in tasks the service spawns.
 pub fn deadline() -> Option<Instant> {
-    CURRENT.try_with(|current| current.deadline.get()).ok().flatten()
+    CURRENT.with(|current| current.deadline.get())
 }
 
 /// A route as it was told.
@@ -74,7 +74,7 @@ pub(crate) struct WithPeer {
 impl WithPeer {
     #[inline]
     pub(crate) fn enter(peer: Option<SocketAddr>) -> Self {
-        Self { previous: CURRENT.try_with(|current| current.peer.replace(peer)).ok().flatten() }
+        Self { previous: CURRENT.with(|current| current.peer.replace(peer)) }
     }
 }
 
@@ -82,7 +82,7 @@ impl WithPeer {
 impl Drop for WithPeer {
     #[inline]
     fn drop(&mut self) {
-        let _ = CURRENT.try_with(|current| current.peer.set(self.previous));
+        CURRENT.with(|current| current.peer.set(self.previous));
     }
 }
 
@@ -91,7 +91,7 @@ impl Drop for WithPeer {
 /// Known while the service is called and its future is polled by [`serve`](crate::serve); not in tasks the service
 /// spawns, and not over a Unix socket. It is the other end of the connection: behind a proxy, the proxy.
 pub fn peer_addr() -> Option<SocketAddr> {
-    CURRENT.try_with(|current| current.peer.get()).ok().flatten()
+    CURRENT.with(|current| current.peer.get())
 }
 
 /// Names the route of the request that is being handled, for its metrics, its log line and its span: the template, as
@@ -115,24 +115,31 @@ pub fn peer_addr() -> Option<SocketAddr> {
 /// ```
 pub fn set_route(route: impl Into<Route>) {
     let route = route.into();
-    tell(|current| current.route.set(Some(ToldRoute::Named(route))));
+    name(ToldRoute::Named(route));
 }
 
 /// Names the route whose metrics are known.
 pub(crate) fn tell_route(route: Arc<RouteMetrics>) {
-    tell(|current| current.route.set(Some(ToldRoute::Known(route))));
+    name(ToldRoute::Known(route));
+}
+
+#[inline]
+fn name(route: ToldRoute) {
+    // while the thread ends there is nobody to tell
+    let _ = ROUTE.try_with(|told| told.set(Some(route)));
+    CURRENT.with(|current| current.told.set(true));
 }
 
 /// Runs `poll`, which must not unwind, for the sake of the route that it tells.
 pub(crate) fn ask_route(poll: impl FnOnce()) {
-    let asked = CURRENT.try_with(|current| current.asked.replace(true)).unwrap_or(false);
+    let asked = CURRENT.with(|current| current.asked.replace(true));
     poll();
-    let _ = CURRENT.try_with(|current| current.asked.set(asked));
+    CURRENT.with(|current| current.asked.set(asked));
 }
 
 /// Whether the request is refused, and asked only for its route.
 pub(crate) fn is_route_all() -> bool {
-    CURRENT.try_with(|current| current.asked.get()).unwrap_or(false)
+    CURRENT.with(|current| current.asked.get())
 }
 
 /// The reader of a request's body got `bytes`.
@@ -152,8 +159,10 @@ pub(crate) fn late() {
 
 #[inline]
 fn tell(what: impl FnOnce(&Current)) {
-    let _ = CURRENT.try_with(what);
-    TOLD.set(true);
+    CURRENT.with(|current| {
+        what(current);
+        current.told.set(true);
+    });
 }
 
 /// What one poll of an observed request told.
@@ -191,8 +200,8 @@ impl Listening {
 /// One layer within another.
 #[cold]
 fn restore(Told { route, received, waiting, late }: Told) {
+    let _ = ROUTE.try_with(|told| told.set(route));
     tell(|current| {
-        current.route.set(route);
         current.received.set(received);
         current.waiting.set(waiting);
         current.late.set(late);
@@ -201,15 +210,14 @@ fn restore(Told { route, received, waiting, late }: Told) {
 
 #[inline]
 fn take() -> Option<Told> {
-    if TOLD.replace(false) { collect() } else { None }
+    CURRENT.with(|current| current.told.replace(false).then(|| collect(current)))
 }
 
-fn collect() -> Option<Told> {
-    let told = CURRENT.try_with(|current| Told {
-        route: current.route.take(),
+fn collect(current: &Current) -> Told {
+    Told {
+        route: ROUTE.try_with(Cell::take).ok().flatten(),
         received: current.received.take(),
         waiting: current.waiting.take(),
         late: current.late.take(),
-    });
-    told.ok()
+    }
 }

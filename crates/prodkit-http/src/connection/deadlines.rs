@@ -139,6 +139,9 @@ impl Deadlines {
             (true, None) => self.for_http2(limits),
             (true, Some(finished)) => self.for_http2_finished(finished, limits),
         };
+        if seen.blocked.is_none() && seen.lingering.is_none() {
+            return deadline;
+        }
         let blocked = seen.blocked.map(|since| (after(since, limits.write_timeout), Act::Cut));
         let lingering = seen.lingering.map(|since| (after(since, LINGER), Act::Cut));
         [deadline, blocked, lingering].into_iter().flatten().min_by_key(|(at, _)| *at)

@@ -7,6 +7,7 @@ use crate::BoxError;
 use crate::body::{Body, BodyLimits, TooLarge};
 use crate::current::WithPeer;
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST};
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
@@ -66,20 +67,25 @@ impl<S: Served> hyper::service::Service<Request<Incoming>> for Exchanges<S> {
         let in_flight = self.live.begin();
         let connect = request.method() == Method::CONNECT;
         let refused = refusal(&request);
-        let request = self.bounded(request);
+        let host = host_of_target(&request);
+        let (mut head, incoming) = request.into_parts();
+        let body = self.bounded(&mut head, incoming);
         if let Some(status) = refused {
             return self.refuse(status, in_flight);
+        }
+        if let Some(host) = host {
+            head.headers.insert(HOST, host);
         }
         let mut service = self.service.borrow_mut();
         let peer = WithPeer::enter(self.live.peer);
         let state = match service.poll_ready(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(Ok(())) => State::Called { future: service.call(request) },
+            Poll::Ready(Ok(())) => State::Called { future: service.call(Request::from_parts(head, body)) },
             Poll::Ready(Err(error)) => State::Failed { error: Some(error.into()) },
             // What it waits for may have been promised to this very clone, so that one goes with the request.
             Poll::Pending => {
                 let fresh = service.clone();
                 let waiting = mem::replace(&mut *service, fresh);
-                State::Waiting { call: Some(Box::new((waiting, request))) }
+                State::Waiting { call: Some(Box::new((waiting, Request::from_parts(head, body)))) }
             }
         };
         drop(peer);
@@ -102,21 +108,20 @@ impl<S: Served> Exchanges<S> {
         }
     }
 
-    fn bounded(&self, request: Request<Incoming>) -> Request<Body> {
+    /// The body within its limits. One that is declared to be too large is marked so.
+    fn bounded(&self, head: &mut Parts, incoming: Incoming) -> Body {
         let limits = &self.live.roster.limits;
         let limits = BodyLimits { bytes: limits.body_bytes, wait: limits.read_timeout };
         // hyper knows what has no body
-        let length = if request.body().is_end_stream() { None } else { content_length(request.headers()) };
-        let host = host_of_target(&request);
-        let mut request = request.map(|incoming| Body::incoming(incoming, limits, &self.live));
-        if let Some(host) = host {
-            request.headers_mut().insert(HOST, host);
+        if incoming.is_end_stream() {
+            return Body::empty();
         }
-        if length.is_some_and(|length| length > limits.bytes) {
-            request.body_mut().refuse();
-            request.extensions_mut().insert(TooLarge);
+        let mut body = Body::incoming(incoming, limits, &self.live);
+        if content_length(&head.headers).is_some_and(|length| length > limits.bytes) {
+            body.refuse();
+            head.extensions.insert(TooLarge);
         }
-        request
+        body
     }
 }
 

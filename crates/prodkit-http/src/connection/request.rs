@@ -64,7 +64,8 @@ impl<'a> Given<'a> {
 /// Host and port, or nothing, which is for targets that have no authority. hyper's parser has seen to control
 /// characters.
 fn is_host(host: &[u8]) -> bool {
-    host.iter().all(|byte| HOST_BYTES[usize::from(*byte)])
+    // to the end whatever comes: that is quicker than a decision for each byte
+    host.iter().fold(true, |is_host, byte| is_host & HOST_BYTES[usize::from(*byte)])
 }
 
 /// `uri-host [ ":" port ]` (RFC 3986, section 3.2.2), by its characters: unreserved, sub-delims without the comma (which

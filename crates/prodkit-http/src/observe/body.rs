@@ -40,9 +40,8 @@ pin_project! {
 }
 
 impl<B: Body> ObservedBody<B> {
-    /// `declared` is the length the response's head gives.
+    /// `declared` is the length of the body, by itself or by the response's head.
     pub(super) fn new(body: B, record: Option<Held>, declared: Option<u64>) -> Self {
-        let declared = declared.or_else(|| body.size_hint().exact());
         Self { body: Some(body), rest: Bytes::new(), declared, record, outcome: Outcome::Completed }
     }
 

@@ -10,7 +10,6 @@ use crate::current::{Listening, Until};
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, Method, Response, StatusCode};
 use http_body_util::LengthLimitError;
-use pin_project_lite::pin_project;
 use std::any::Any;
 use std::error::Error;
 use std::fmt;
@@ -20,37 +19,33 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::time::{Sleep, sleep_until};
 
-pin_project! {
-    /// The future of [`Observed`](super::Observed).
-    ///
-    /// Dropping it before its end is how a client that disconnects cancels the service.
-    #[must_use = "futures do nothing unless polled"]
-    pub struct ObservedFuture<F> {
-        // before the record: the service's work ends before its request does
-        #[pin]
-        state: State<F>,
-        // only what has to wait gets one
-        timer: Option<Pin<Box<Sleep>>>,
-        record: Option<Held>,
-    }
+/// The future of [`Observed`](super::Observed).
+///
+/// Dropping it before its end is how a client that disconnects cancels the service.
+#[must_use = "futures do nothing unless polled"]
+pub struct ObservedFuture<F> {
+    // before the record: the service's work ends before its request does
+    state: State<F>,
+    // only what has to wait gets one
+    timer: Option<Pin<Box<Sleep>>>,
+    record: Option<Held>,
 }
 
-pin_project! {
-    #[project = StateProjection]
-    enum State<F> {
-        Running { #[pin] future: F },
-        Refused { refusal: Option<Refusal> },
-        Done,
-    }
+enum State<F> {
+    /// In one place from the beginning: on its way to where it is polled, it would be copied half a dozen times, with
+    /// the whole request in it.
+    Running(Pin<Box<F>>),
+    Refused(Box<Refusal>),
+    Done,
 }
 
 impl<F> ObservedFuture<F> {
-    pub(super) fn running(record: Held, future: F) -> Self {
-        Self { state: State::Running { future }, timer: None, record: Some(record) }
+    pub(super) fn running(record: Held, future: Pin<Box<F>>) -> Self {
+        Self { state: State::Running(future), timer: None, record: Some(record) }
     }
 
     pub(super) fn refused(record: Held, refusal: Refusal) -> Self {
-        Self { state: State::Refused { refusal: Some(refusal) }, timer: None, record: Some(record) }
+        Self { state: State::Refused(Box::new(refusal)), timer: None, record: Some(record) }
     }
 }
 
@@ -63,20 +58,20 @@ where
     type Output = Result<Response<ObservedBody<B>>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
+        let this = self.get_mut();
         // polled after its end, it has nothing more to say
-        let Some(record) = this.record else { return Poll::Pending };
-        let refusal = match this.state.as_mut().project() {
-            StateProjection::Done => return Poll::Pending,
-            StateProjection::Refused { refusal } => refusal.take(),
-            StateProjection::Running { future } => {
+        let Some(record) = &mut this.record else { return Poll::Pending };
+        let refusal = match &mut this.state {
+            State::Done => return Poll::Pending,
+            State::Refused(_) => None,
+            State::Running(future) => {
                 let listening = Listening::start();
                 let polled = {
                     let _scope = record.enter();
                     let timeout = record.settings().timeout;
                     let deadline = timeout.map(|timeout| crate::connection::after(record.start, timeout));
                     let _until = Until::enter(deadline);
-                    caught(|| future.poll(cx))
+                    caught(|| future.as_mut().poll(cx))
                 };
                 let told = listening.end();
                 let waiting = told.as_ref().is_some_and(|told| told.waiting);
@@ -89,8 +84,8 @@ where
                         Some(Refusal::timed_out(true))
                     }
                     Ok(Poll::Ready(Ok(response))) => {
-                        this.state.set(State::Done);
-                        return Poll::Ready(Ok(answered(this.record, response)));
+                        this.state = State::Done;
+                        return Poll::Ready(Ok(answered(&mut this.record, response)));
                     }
                     Ok(Poll::Ready(Err(error))) => Some(Refusal::failed(error.into())),
                     Err(panicked) => Some(Refusal::panicked(panicked)),
@@ -107,11 +102,15 @@ where
                 }
             }
         };
-        {
-            // the service's future is dropped here: within its trace, and with whatever it does then
-            let _scope = record.enter();
-            let _ = caught(|| this.state.set(State::Done));
-        }
+        let refusal = match std::mem::replace(&mut this.state, State::Done) {
+            State::Refused(refusal) => Some(*refusal),
+            running => {
+                // the service's future is dropped here: within its trace, and with whatever it does then
+                let _scope = record.enter();
+                let _ = caught(|| drop(running));
+                refusal
+            }
+        };
         let (Some(refusal), Some(mut record)) = (refusal, this.record.take()) else { return Poll::Pending };
         record.error = refusal.error;
         let mut response = problem(refusal.status, &record);
@@ -124,7 +123,8 @@ fn answered<B: http_body::Body>(
     record: &mut Option<Held>,
     mut response: Response<B>,
 ) -> Response<ObservedBody<B>> {
-    let length = declared(response.headers());
+    // as a rule the head says what the body does, and that is asked at less
+    let length = response.body().size_hint().exact().or_else(|| declared(response.headers()));
     let empty = length == Some(0) || response.body().is_end_stream();
     let record = record.take().map(|mut record| {
         settle(&mut record, &mut response, empty, Outcome::Completed);

@@ -20,10 +20,12 @@ thread_local! {
 pub(super) struct Held(Option<Box<Option<Record>>>);
 
 impl Held {
-    pub(super) fn new(record: Record) -> Self {
+    /// Made where it will lie: it is large enough for its moves to be felt.
+    #[inline]
+    pub(super) fn new(make: impl FnOnce() -> Record) -> Self {
         let spare = SPARE.try_with(|spare| spare.borrow_mut().pop()).ok().flatten();
         let mut place = spare.unwrap_or_default();
-        *place = Some(record);
+        *place = Some(make());
         Self(Some(place))
     }
 }

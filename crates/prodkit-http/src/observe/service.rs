@@ -93,7 +93,7 @@ where
         let listening = Listening::start();
         let called = {
             let _scope = record.enter();
-            caught(|| future = request.take().map(|request| self.inner.call(request)))
+            caught(|| future = request.take().map(|request| Box::pin(self.inner.call(request))))
         };
         record.note(listening.end());
         match (called, future) {
@@ -144,7 +144,7 @@ impl Mount {
             headers,
         };
         let decision = self.settings.observer.decide(&parent);
-        Held::new(Record {
+        Held::new(|| Record {
             mount: self.clone(),
             context: context.with_sampled(decision.is_sampled()),
             parent: caller.map(|caller| caller.span_id()),
