@@ -1,6 +1,8 @@
 //! order-service on a real PostgreSQL: started by many at once, refused with its cause, and rotated under load without losing
 //! a request.
 
+mod leases;
+
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
         test("one_order_for_one_key_however_many_ask", one_order_for_one_key),
         test("a_new_password_loses_no_request", |bench| rotation(bench, Way::Password)),
         test("a_new_role_loses_no_request", |bench| rotation(bench, Way::Role)),
+        test("a_credential_that_vault_leases_loses_no_request", leases::rotation),
         test("a_pool_that_does_not_follow_a_password_loses_requests", |bench| {
             no_rotation(bench, Way::Password)
         }),
