@@ -116,6 +116,18 @@ fn the_start_waits_for_vault_and_is_not_ready_meanwhile() {
 }
 
 #[test]
+fn a_signal_ends_the_wait() {
+    let rig = Rig::new();
+    rig.vault.behave(Behaviour::Hang);
+    let mut service = rig.start(REFERENCE, &["secrets.start_timeout=1h"]);
+    let starting = service.line("starting").unwrap();
+    let admin = starting["admin"].as_str().unwrap().parse().unwrap();
+    within("asked", || rig.vault.requests() > 0);
+    assert_eq!(get(admin, "/health/live").unwrap().status, 200);
+    end(&mut service);
+}
+
+#[test]
 fn a_vault_that_stays_away_ends_the_start_with_78_and_the_names_of_all_that_is_missing() {
     let rig = Rig::new();
     let more = ["secrets.start_timeout=500ms", "hidden.key=vault:kv/payments#key"];

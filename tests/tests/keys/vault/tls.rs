@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use prodkit_fakes::{FakeAuthority, FakePair, FakeVault};
 use prodkit_tls::{Identity, Live, Roots, Updater, server_config};
@@ -180,6 +180,15 @@ pub(crate) fn cert() {
     mutual.put(&mutual.authority.issue(&["orders"]));
     within("the second", || mutual.front.shown() == 2);
     moves_to(&mut rig, &mutual.vault, 4);
+    // one that has ended is refused, and the second stays
+    let (now, hour) = (SystemTime::now(), Duration::from_secs(3_600));
+    mutual.put(&mutual.authority.issue_for(&["orders"], now - 2 * hour..now - hour));
+    rig.line_where(|line| {
+        line["msg"] == "new certificate refused, the last good one stays"
+            && line["error"].as_str().is_some_and(|error| error.contains("expired at"))
+    });
+    moves_to(&mut rig, &mutual.vault, 5);
+    assert_eq!(mutual.front.shown(), 2);
 }
 
 /// One that is not of the certificate is refused: at the start that is the end of it, later the old pair stays.
