@@ -30,8 +30,8 @@ pub(crate) struct Log {
     /// Default: none; all are written.
     #[cfg_attr(feature = "schema", schemars(example = &100))]
     pub(crate) rate_limit: Option<NonZeroU32>,
-    /// Fields whose values are written as `***`, by name, besides those of passwords, tokens, keys and cookies. Default:
-    /// none.
+    /// Fields whose values are written as `***`, by name, besides those of passwords, tokens, keys and cookies.
+    /// Default: none.
     #[cfg_attr(feature = "schema", schemars(example = &["iban"]))]
     pub(crate) redact: Vec<String>,
     /// The key by which a request's header `x-debug-trace` is signed: its trace is logged at `debug` and recorded. Without
