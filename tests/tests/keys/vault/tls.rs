@@ -61,6 +61,11 @@ impl Front {
             .set("secrets.start_timeout", "1s")
     }
 
+    /// How many clients have believed it.
+    fn handshakes(&self) -> usize {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     /// How many different certificates clients have shown, none among them.
     fn shown(&self) -> usize {
         let shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
@@ -113,8 +118,10 @@ pub(crate) fn ca() {
     let mut rig = front.setup().set("secrets.vault.ca", &folder.path("ca.crt")).serve();
     assert_eq!(length(&rig), "3");
     front.identity.set(identity(&two.issue(&["localhost"]))).unwrap();
+    let before = front.handshakes();
     folder.put("ca.crt", two.certificate());
     rig.line_where(|line| line["msg"] == "certificate reloaded" && line["certificate"] == "vault");
+    within("a connection to the second", || front.handshakes() > before);
     moves_to(&mut rig, &vault, 4);
     // what is no authority is refused, and the one before stays
     folder.put("ca.crt", "nothing");
