@@ -29,10 +29,6 @@ impl Environment {
 
     /// Whether a flag or the variable with the generic prefix sets this path or something beneath it: then a variable of
     /// its own that says the same, such as `OTEL_EXPORTER_OTLP_TIMEOUT`, is outranked.
-    #[cfg_attr(
-        all(not(feature = "otlp"), not(test)),
-        expect(dead_code, reason = "only OTLP has such variables")
-    )]
     pub(crate) fn outranks(&self, path: &str) -> bool {
         let starts = |text: &str, with: &str, then: &str| {
             text.strip_prefix(with).is_some_and(|rest| rest.is_empty() || rest.starts_with(then))
