@@ -3,6 +3,7 @@
 use crate::support::{refusal, resolve, root, secrets, text};
 use prodkit_fakes::FakeVault;
 use serde_json::json;
+use std::time::{Duration, Instant};
 
 #[tokio::test]
 async fn kv_1_and_2_versions_and_values_that_are_no_text() {
@@ -80,8 +81,8 @@ async fn a_namespace_and_a_prefix_before_v1() {
     assert!(refusal(&outside, "vault:secret/data/app#password").await.contains("nothing at this path"));
 }
 
-#[tokio::test]
-async fn ten_thousand_paths_are_had_with_one_request_each() {
+/// How long it takes to have them all.
+async fn ten_thousand() -> Duration {
     let vault = FakeVault::start();
     let references: Vec<_> = (0..10_000).map(|n| format!("vault:secret/data/app{n}#password")).collect();
     for n in 0..10_000 {
@@ -89,10 +90,31 @@ async fn ten_thousand_paths_are_had_with_one_request_each() {
     }
     let secrets = secrets(root(&vault));
     let references: Vec<_> = references.iter().map(String::as_str).collect();
-    let started = std::time::Instant::now();
+    let started = Instant::now();
     let made = resolve(&secrets, &references).await.unwrap();
-    eprintln!("10,000 secrets in {:?}", started.elapsed());
+    let took = started.elapsed();
     assert!(made.iter().enumerate().all(|(n, secret)| text(secret) == n.to_string()));
     // the token was looked up once
     assert_eq!(vault.requests(), 10_001);
+    took
+}
+
+#[tokio::test]
+async fn ten_thousand_paths_are_had_with_one_request_each() {
+    let took = ten_thousand().await;
+    // far beyond what it takes without optimization, too
+    assert!(took < Duration::from_secs(60), "{took:?}");
+}
+
+/// The least of five, since others want the machine as well.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a measurement, for a release build: -- --ignored --nocapture ten_thousand_secrets_take"]
+async fn ten_thousand_secrets_take_a_second_at_most() {
+    let mut least = Duration::MAX;
+    for _ in 0..5 {
+        let took = ten_thousand().await;
+        eprintln!("10,000 secrets in {took:?}");
+        least = least.min(took);
+    }
+    assert!(least <= Duration::from_secs(1), "{least:?}");
 }
