@@ -53,6 +53,7 @@ impl Baggage {
                 let (key, value) = split(member).ok_or(ParseError::new("baggage member without a value"))?;
                 check_key(key)?;
                 check_value(value)?;
+                check_properties(member)?;
                 if members < MAX_MEMBERS && list.len() + 1 + member.len() <= MAX_LEN {
                     append(&mut list, member);
                     members += 1;
@@ -161,6 +162,15 @@ fn check_value(value: &str) -> Result<(), ParseError> {
         return Ok(());
     }
     Err(ParseError::new("baggage value has a byte that must be percent-encoded"))
+}
+
+/// What stands behind a member's value is passed on as it is, so it must be what a header may hold. Its grammar is left to
+/// whoever reads it.
+fn check_properties(member: &str) -> Result<(), ParseError> {
+    if member.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t')) {
+        return Ok(());
+    }
+    Err(ParseError::new("baggage property has a byte that no header may hold"))
 }
 
 /// `baggage-octet`: printable ASCII without white space, double quote, comma, semicolon and backslash.
