@@ -97,6 +97,8 @@ log: {{level: debug}}
     assert_eq!(get(main, "/secret").unwrap().text(), (CANARY.len() + 5).to_string());
     get(main, &format!("/count/{MARK}")).unwrap();
     get(main, "/panic").unwrap();
+    let panicked = service.seen_or_next(|line| line.to_string().contains("fell over")).unwrap();
+    assert!(panicked.to_string().contains("***"), "{panicked}");
     clean("GET /admin/config", read("/admin/config"));
 
     // refused by somebody who quotes it

@@ -197,7 +197,7 @@ impl Map {
     fn position(&self, name: &str) -> Option<usize> {
         match &self.index {
             Some(index) => index.get(name).copied(),
-            None => self.entries.iter().position(|entry| *entry.name == *name),
+            None => self.entries.iter().position(|entry| entry.name.is(name)),
         }
     }
 

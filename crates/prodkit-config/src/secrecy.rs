@@ -82,14 +82,16 @@ fn has_part(folded: &str) -> bool {
 
 /// Whether the text itself looks like it carries a secret, whatever its key is called.
 pub(crate) fn text_is_secret(text: &str) -> bool {
-    userinfo(text).is_some() || holds_assignment(text)
+    is_suspicious(text) && (userinfo(text).is_some() || holds_assignment(text))
+}
+
+/// Whether the text needs a closer look: nearly every one has none of these.
+fn is_suspicious(text: &str) -> bool {
+    memchr::memchr3(b'@', b'=', b'-', text.as_bytes()).is_some()
 }
 
 fn holds_assignment(text: &str) -> bool {
-    // Nearly every text has neither.
-    let Some(first) = memchr::memchr2(b'=', b'-', text.as_bytes()) else { return false };
-    let rest = text.get(first..).unwrap_or_default();
-    if !rest.contains('=') && !rest.contains("-----") {
+    if !text.contains('=') && !text.contains("-----") {
         return false;
     }
     let lower = text.to_ascii_lowercase();
@@ -108,6 +110,9 @@ pub(crate) fn userinfo(text: &str) -> Option<Range<usize>> {
 
 /// The text with a URL's userinfo masked, or masked as a whole.
 pub(crate) fn masked(text: &str) -> Cow<'_, str> {
+    if !is_suspicious(text) {
+        return Cow::Borrowed(text);
+    }
     if holds_assignment(text) {
         return Cow::Borrowed(MASK);
     }

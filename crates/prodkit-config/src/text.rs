@@ -16,6 +16,17 @@ pub(crate) enum Text {
     Own(Arc<str>),
 }
 
+impl Text {
+    /// Whether it is `other`. Names are mostly asked for by one of another length, and that is told without reading them.
+    pub(crate) fn is(&self, other: &str) -> bool {
+        let length = match self {
+            Self::Part(span) => (span.end - span.start) as usize,
+            Self::Own(text) => text.len(),
+        };
+        length == other.len() && **self == *other
+    }
+}
+
 impl Deref for Text {
     type Target = str;
 

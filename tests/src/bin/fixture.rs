@@ -179,6 +179,7 @@ async fn app(cx: Context<Config>) -> Result<App, BoxError> {
         text => Ok(text.to_owned()),
     });
     let greeting = greeting.await?;
+    let held = config.secret.clone();
     let secret = config.secret.live().try_map(async |secret| {
         let text = secret.expose_text()?;
         if text.contains("refused") {
@@ -193,7 +194,7 @@ async fn app(cx: Context<Config>) -> Result<App, BoxError> {
     for way in &config.ways {
         app = match way {
             Way::Serve => app
-                .axum(router(greeting.clone(), secret.clone(), stage.clone()))
+                .axum(router(greeting.clone(), secret.clone(), held.clone(), stage.clone()))
                 .health_group("greeters", ["greeting"])
                 .check("greeting", {
                     let greeting = greeting.clone();
@@ -318,7 +319,7 @@ async fn app(cx: Context<Config>) -> Result<App, BoxError> {
 }
 
 #[expect(clippy::disallowed_methods, clippy::panic, reason = "misbehaving is what this service is for")]
-fn router(greeting: Live<String>, secret: Live<usize>, stage: Arc<Stage>) -> Router {
+fn router(greeting: Live<String>, secret: Live<usize>, held: Secret, stage: Arc<Stage>) -> Router {
     let greet = async move || match greeting.load() {
         text if *text == "broken" => Err(StatusCode::INTERNAL_SERVER_ERROR),
         text => Ok(text.to_string()),
@@ -342,7 +343,7 @@ fn router(greeting: Live<String>, secret: Live<usize>, stage: Arc<Stage>) -> Rou
                 std::future::pending::<()>().await;
             }),
         )
-        .route("/panic", get(async || -> () { panic!("the handler fell over") }))
+        .route("/panic", get(async move || -> () { panic!("the handler fell over, with {held:?} in its hands") }))
         .route("/spans", get(spans))
         // keeps one worker from any progress
         .route(
