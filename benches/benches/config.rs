@@ -4,15 +4,16 @@
 //! cargo bench -p prodkit-benches --bench config
 //! ```
 //!
-//! `from rename to commit` is all of it, as a service has it: the change is seen, the file hashed, read, compared and typed,
-//! all routes are moved and the new hash is made. `reload` is the part that reads: all layers, whether they say something
-//! new, and their type. Beside it, the parsers alone, each filling the same types without a single place or source to show
-//! for it.
+//! `from rename to value` is what a reader waits: the change is seen, the file hashed, read, compared and typed, and all
+//! routes are moved. `from rename to commit` is all of it: the new hash is made, too. `reload` is the part that reads: all
+//! layers, whether they say something new, and their type. Beside it, the parsers alone, each filling the same types without
+//! a single place or source to show for it.
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use prodkit_config::{Layers, Outcome, Reload, Tree, WatchOptions};
 use prodkit_live::Live;
 use serde::Deserialize;
+use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 use std::{collections::BTreeMap, fmt::Write as _, fs, hint::black_box, path::Path};
 
@@ -119,8 +120,11 @@ fn formats(c: &mut Criterion) {
         let mut group = c.benchmark_group(format!("{extension}, {} kB", text.len() / 1000));
         group.sample_size(20).measurement_time(Duration::from_secs(4));
         group.throughput(Throughput::Bytes(text.len() as u64));
+        group.bench_function("from rename to value", |b| {
+            b.iter_custom(|changes| committed(&path, &text, changes).iter().map(|took| took.seen).sum());
+        });
         group.bench_function("from rename to commit", |b| {
-            b.iter_custom(|changes| committed(&path, &text, changes));
+            b.iter_custom(|changes| committed(&path, &text, changes).iter().map(|took| took.told).sum());
         });
         group.bench_function("reload", |b| {
             b.iter_with_large_drop(|| {
@@ -139,8 +143,15 @@ fn formats(c: &mut Criterion) {
     }
 }
 
-/// The time of so many changes, each from the moment the new file is in place to its commit.
-fn committed(path: &Path, text: &str, changes: u64) -> Duration {
+/// How long a change took from the moment the new file was in place.
+struct Took {
+    /// Until somebody who waits for the value has it.
+    seen: Duration,
+    /// Until the reload says so, with the hash of what is loaded.
+    told: Duration,
+}
+
+fn committed(path: &Path, text: &str, changes: u64) -> Vec<Took> {
     // Every route changes, and no name of one.
     let texts = [text.replace("0.5", "0.6"), text.to_owned()];
     let new = path.with_file_name("new");
@@ -149,17 +160,30 @@ fn committed(path: &Path, text: &str, changes: u64) -> Duration {
     let runtime = runtime.unwrap_or_else(|error| unreachable!("{error}"));
     let started = Reload::<Settings, Moving>::start(Layers::new().file(path), &[], WatchOptions::default());
     let (loaded, mut reload) = started.unwrap_or_else(|errors| unreachable!("{errors}"));
+    let mut values = loaded.config.routes.changes();
+    let (see, seen) = channel();
+    let reader = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        runtime.unwrap_or_else(|error| unreachable!("{error}")).block_on(async {
+            for _ in 0..changes {
+                black_box(values.changed().await);
+                let _ = see.send(Instant::now());
+            }
+        });
+    });
     let changed = texts.iter().cycle().zip(0..changes).map(|(text, _)| {
         // Apart from each other, as changes are.
         std::thread::park_timeout(Duration::from_millis(50));
         put(text).unwrap_or_else(|error| unreachable!("{error}"));
         let start = Instant::now();
         let outcome = runtime.block_on(reload.next());
-        let took = start.elapsed();
+        let told = start.elapsed();
         assert!(matches!(outcome, Outcome::Committed(_)), "{outcome:?}");
-        took
+        let seen = seen.recv().unwrap_or_else(|error| unreachable!("{error}"));
+        Took { seen: seen.duration_since(start), told }
     });
-    let took = changed.sum();
+    let took = changed.collect();
+    let _ = reader.join();
     assert_eq!(loaded.config.routes.generation(), changes);
     put(text).unwrap_or_else(|error| unreachable!("{error}"));
     took

@@ -343,7 +343,10 @@ fn router(greeting: Live<String>, secret: Live<usize>, held: Secret, stage: Arc<
                 std::future::pending::<()>().await;
             }),
         )
-        .route("/panic", get(async move || -> () { panic!("the handler fell over, with {held:?} in its hands") }))
+        .route(
+            "/panic",
+            get(async move || -> () { panic!("the handler fell over, with {held:?} in its hands") }),
+        )
         .route("/spans", get(spans))
         // keeps one worker from any progress
         .route(
