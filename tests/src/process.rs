@@ -45,6 +45,17 @@ pub fn order_service(beside: &Path) -> Result<PathBuf, String> {
     Ok(binary)
 }
 
+/// The fixture to start: that of the release beside `PRODKIT_STATIC_BINARY` where the variable is set, else `built`, the one
+/// of the test's own profile.
+/// Whether it is there is not looked at.
+#[must_use]
+pub fn fixture(built: &str) -> PathBuf {
+    match std::env::var_os("PRODKIT_STATIC_BINARY") {
+        Some(release) => Path::new(&release).with_file_name("fixture"),
+        None => PathBuf::from(built),
+    }
+}
+
 /// A running service, killed when dropped.
 #[derive(Debug)]
 pub struct Service {

@@ -1,7 +1,7 @@
 //! Offers as many spans, log records and metric records to a collector as it is told to, on one kind of runtime, and
 //! prints what that cost: one line of JSON.
 //!
-//! `flood current_thread|one|many ENDPOINT COUNT`
+//! `flood current_thread|one|many ENDPOINT COUNT [CA]`
 
 use std::fs;
 use std::process::ExitCode;
@@ -24,9 +24,9 @@ const SERIES: u64 = 1_000;
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
-    let [flavour, endpoint, count] = &arguments[..] else { return ExitCode::from(64) };
+    let [flavour, endpoint, count, ca @ ..] = &arguments[..] else { return ExitCode::from(64) };
     let Some(runtime) = runtime(flavour) else { return ExitCode::from(64) };
-    match runtime.block_on(flood(endpoint, count.parse().unwrap_or(0))) {
+    match runtime.block_on(flood(endpoint, count.parse().unwrap_or(0), ca.first())) {
         Ok(report) => {
             #[expect(clippy::print_stdout, reason = "the test reads it")]
             {
@@ -51,9 +51,14 @@ fn runtime(flavour: &str) -> Option<Runtime> {
     builder.worker_threads(workers).enable_all().build().ok()
 }
 
-async fn flood(endpoint: &str, count: u64) -> Result<serde_json::Value, Box<dyn std::error::Error>> {
+async fn flood(
+    endpoint: &str,
+    count: u64,
+    ca: Option<&String>,
+) -> Result<serde_json::Value, Box<dyn std::error::Error>> {
     let recorder = Recorder::new(Options::default());
     let mut settings = Settings::to(endpoint);
+    settings.tls.ca = ca.map(Into::into);
     settings.logs.enabled = true;
     settings.metric_interval = Duration::from_millis(200);
     settings.sampling.ratio = 1.0;
