@@ -12,9 +12,17 @@
 //!   argument; with all that is done for it on the exporting thread
 //! - `unsampled`, `unsampled-otel`: what a request pays for a trace that nobody records: the caller's context read, the
 //!   decision, and the scope in which it is handled
-//! - `counter`, `counter-exporter`: by the macro, with three labels; `facade`: by a handle of the facade
+//! - `held`, `atomic`: a counter by our own handle, and an atomic behind an `Arc`; `facade`: by a handle of the facade;
+//!   `counter`, `counter-exporter`: by the macro, with three labels
 //! - `scrape`, `scrape-client`: 10,000 counters as text
+//! - `push`, `push-histograms`: one export over OTLP of as many series as told, three labels each, to the socket of
+//!   `count sink`; `kept`, `kept-histograms`: the same series, and no export
+//! - `records`: as many records into 1,000 histograms; prints the resident memory before the first and after the last
+//!
+//! What is allocated says `valgrind target/release/examples/count event 5000`, in its line of the heap's usage.
 #![expect(clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "a tool")]
+
+mod metrics;
 
 use std::fs::OpenOptions;
 use std::hint::black_box;
@@ -23,22 +31,15 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use metrics::{counter, with_local_recorder};
-use metrics_exporter_prometheus::PrometheusBuilder;
 use opentelemetry::trace::{SpanContext, TraceContextExt as _, TracerProvider as _};
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
-use prodkit_metrics::{Format, Options, Recorder};
 use prodkit_otlp::{Resource, Settings, SpanKind, SpanWriter, start};
 use prodkit_trace::TraceContext;
-use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
-use prometheus_client::registry::Registry;
 use tracing::subscriber::with_default;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use tracing_subscriber::layer::SubscriberExt as _;
 
 const PARENT: &[u8] = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
-const SERIES: usize = 10_000;
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
@@ -67,56 +68,9 @@ fn main() {
             });
         }
         "unsampled-otel" => unsampled(repeat),
-        "counter" => with_local_recorder(&Recorder::default(), || repeat(&mut count)),
-        "counter-exporter" => {
-            let theirs = PrometheusBuilder::new().build_recorder();
-            with_local_recorder(&theirs, || repeat(&mut count));
-        }
-        "facade" => {
-            let handle = with_local_recorder(&Recorder::default(), || counter!("held_total"));
-            repeat(&mut || black_box(&handle).increment(1));
-        }
-        "scrape" => {
-            let recorder = Recorder::new(Options::new().max_series(SERIES));
-            for n in 0..SERIES {
-                let [route, method, status] = labels(n);
-                let labels = [("endpoint", &*route), ("method", &*method), ("status", &*status)];
-                recorder.counter("http_requests_total", &labels).increment(n as u64 * 37);
-            }
-            let mut out = Vec::new();
-            repeat(&mut || {
-                out.clear();
-                recorder.encode(Format::Text004, &mut out);
-                black_box(&out);
-            });
-        }
-        "scrape-client" => {
-            let family = Family::<[(String, String); 3], Counter>::default();
-            let mut registry = Registry::default();
-            registry.register("http_requests", "Requests.", family.clone());
-            for n in 0..SERIES {
-                let [route, method, status] = labels(n);
-                let labels = [("endpoint", route), ("method", method), ("status", status)];
-                let labels = labels.map(|(name, value)| (name.to_owned(), value));
-                family.get_or_create(&labels).inc_by(n as u64 * 37);
-            }
-            let mut out = String::new();
-            repeat(&mut || {
-                out.clear();
-                prometheus_client::encoding::text::encode(&mut out, &registry).expect("text");
-                black_box(&out);
-            });
-        }
+        operation if metrics::run(operation, times, arguments.next()) => {}
         other => panic!("no operation {other:?}"),
     }
-}
-
-fn labels(n: usize) -> [String; 3] {
-    [format!("/orders/{n}/items"), "GET".to_owned(), "200".to_owned()]
-}
-
-fn count() {
-    counter!("r_total", "method" => "GET", "endpoint" => "/", "status" => "200").increment(1);
 }
 
 fn event(n: u64) {
