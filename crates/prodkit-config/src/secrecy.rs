@@ -57,23 +57,33 @@ pub(crate) fn name_is_secret(name: &str) -> bool {
 
 /// Whether any word or part can begin in the name. Every key of every file is asked, and nearly none may.
 fn may_be_secret(name: &str) -> bool {
-    let mut last = [0; 4];
-    let mut letters = name.bytes().filter(u8::is_ascii_alphanumeric);
-    !name.is_ascii()
-        || letters.any(|letter| {
-            last = [last[1], last[2], last[3], letter.to_ascii_lowercase()];
-            begins(last)
-        })
+    let mut last = 0;
+    name.bytes().any(|byte| {
+        if !byte.is_ascii_alphanumeric() {
+            return !byte.is_ascii();
+        }
+        // Folds letters, and leaves digits.
+        last = last << 8 | u32::from(byte | 0x20);
+        begins(last)
+    })
 }
 
-#[rustfmt::skip]
-fn begins(letters: [u8; 4]) -> bool {
-    matches!(
-        &letters,
-        b"pass" | b"secr" | b"toke" | b"cred" | b"auth" | b"cook" | b"head" | b"conn"
-            | [_, b'k', b'e', b'y'] | [_, b'p', b'w', b'd'] | [_, b'd', b's', b'n'] | [_, b'p', b'i', b'n']
-            | [_, b'o', b't', b'p']
-    )
+/// The last letter first: that is mostly enough.
+fn begins(last: u32) -> bool {
+    let four = |letters: &[u8; 4]| last == u32::from_be_bytes(*letters);
+    let three = |letters: &[u8; 3]| last << 8 == u32::from_be_bytes([letters[0], letters[1], letters[2], 0]);
+    match last.to_be_bytes()[3] {
+        b'd' => four(b"cred") || four(b"head") || three(b"pwd"),
+        b'e' => four(b"toke"),
+        b'h' => four(b"auth"),
+        b'k' => four(b"cook"),
+        b'n' => four(b"conn") || three(b"dsn") || three(b"pin"),
+        b'p' => three(b"otp"),
+        b'r' => four(b"secr"),
+        b's' => four(b"pass"),
+        b'y' => three(b"key"),
+        _ => false,
+    }
 }
 
 fn has_part(folded: &str) -> bool {
