@@ -1,47 +1,16 @@
 //! One event with six fields and its trace ids, to a null device: beside `tracing-subscriber`'s JSON.
 #![expect(clippy::expect_used, reason = "a bench has nobody to hand errors to")]
 
-use std::fs::{File, OpenOptions};
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use prodkit_benches::{event, event_with_ids, null};
 use prodkit_log::{Format, Level, Options, start};
 use prodkit_trace::TraceContext;
 use tracing::subscriber::with_default;
 use tracing_subscriber::layer::SubscriberExt as _;
-
-fn null() -> File {
-    OpenOptions::new().write(true).open("/dev/null").expect("a null device")
-}
-
-fn event(n: u64) {
-    tracing::info!(
-        method = "GET",
-        route = "/api/orders/{id}",
-        path = "/api/orders/123456",
-        status = 200_u64,
-        latency_us = n,
-        user = "u-12345",
-        "request completed"
-    );
-}
-
-/// What is given by hand where the layer does not know the trace.
-fn event_with_ids(n: u64) {
-    tracing::info!(
-        trace_id = "4bf92f3577b34da6a3ce929d0e0e4736",
-        span_id = "00f067aa0ba902b7",
-        method = "GET",
-        route = "/api/orders/{id}",
-        path = "/api/orders/123456",
-        status = 200_u64,
-        latency_us = n,
-        user = "u-12345",
-        "request completed"
-    );
-}
 
 fn log(c: &mut Criterion) {
     let mut group = c.benchmark_group("log");

@@ -24,7 +24,6 @@
 
 mod metrics;
 
-use std::fs::OpenOptions;
 use std::hint::black_box;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -33,6 +32,7 @@ use std::time::{Duration, SystemTime};
 
 use opentelemetry::trace::{SpanContext, TraceContextExt as _, TracerProvider as _};
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
+use prodkit_benches::{event, event_with_ids, null};
 use prodkit_otlp::{Resource, Settings, SpanKind, SpanWriter, start};
 use prodkit_trace::TraceContext;
 use tracing::subscriber::with_default;
@@ -50,8 +50,7 @@ fn main() {
         "empty" => repeat(&mut || {}),
         "event" | "disabled" => logged(operation == "event", repeat),
         "event-fmt" => {
-            let null = OpenOptions::new().write(true).open("/dev/null").expect("a null device");
-            let theirs = tracing_subscriber::fmt().json().with_writer(Arc::new(null)).finish();
+            let theirs = tracing_subscriber::fmt().json().with_writer(Arc::new(null())).finish();
             with_default(theirs, || repeat(&mut || event_with_ids(black_box(7))));
         }
         "span" => spans(&arguments.next().expect("an address"), times),
@@ -73,38 +72,10 @@ fn main() {
     }
 }
 
-fn event(n: u64) {
-    tracing::info!(
-        method = "GET",
-        route = "/api/orders/{id}",
-        path = "/api/orders/123456",
-        status = 200_u64,
-        latency_us = n,
-        user = "u-12345",
-        "request completed"
-    );
-}
-
-/// What is given by hand where the layer does not know the trace.
-fn event_with_ids(n: u64) {
-    tracing::info!(
-        trace_id = "4bf92f3577b34da6a3ce929d0e0e4736",
-        span_id = "00f067aa0ba902b7",
-        method = "GET",
-        route = "/api/orders/{id}",
-        path = "/api/orders/123456",
-        status = 200_u64,
-        latency_us = n,
-        user = "u-12345",
-        "request completed"
-    );
-}
-
 /// Nothing is dropped: as many wait for the writer as there are.
 fn logged(enabled: bool, repeat: impl Fn(&mut dyn FnMut())) {
-    let null = OpenOptions::new().write(true).open("/dev/null").expect("a null device");
     let options = prodkit_log::Options::default().format(prodkit_log::Format::Json).buffer_bytes(1 << 30);
-    let (layer, log) = prodkit_log::start(options, null).expect("a thread");
+    let (layer, log) = prodkit_log::start(options, null()).expect("a thread");
     let context = TraceContext::from_traceparent(PARENT).expect("a context");
     let _scope = context.enter();
     let subscriber = tracing_subscriber::registry().with(prodkit_trace::Layer::new()).with(layer);
