@@ -38,8 +38,8 @@ pub struct Body(Kind);
 enum Kind {
     #[default]
     Empty,
-    Full(Bytes),
-    /// Boxed: most requests have none, and a request moves several times.
+    // boxed: most requests have none, and a request moves several times
+    Full(Box<Bytes>),
     Incoming(Box<Streaming>),
 }
 
@@ -134,7 +134,7 @@ impl http_body::Body for Body {
             Kind::Incoming(streaming) => streaming.poll_frame(cx),
             Kind::Empty => Poll::Ready(None),
             Kind::Full(bytes) => {
-                let bytes = std::mem::take(bytes);
+                let bytes = std::mem::take(&mut **bytes);
                 self.0 = Kind::Empty;
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
@@ -171,7 +171,7 @@ impl Drop for Streaming {
 impl<T: Into<Bytes>> From<T> for Body {
     fn from(bytes: T) -> Self {
         let bytes = bytes.into();
-        if bytes.is_empty() { Self::empty() } else { Self(Kind::Full(bytes)) }
+        if bytes.is_empty() { Self::empty() } else { Self(Kind::Full(Box::new(bytes))) }
     }
 }
 

@@ -11,7 +11,7 @@ mod streams;
 mod wire;
 
 use crate::drain::Stage;
-use crate::{Limits, Service};
+use crate::{Limits, Service, current};
 use deadlines::{Act, Deadlines};
 use exchange::Exchanges;
 use hyper::server::conn::{http1, http2};
@@ -108,7 +108,9 @@ fn http1_settings(limits: &Limits) -> http1::Builder {
         .max_header_size(limits.header_bytes)
         .max_buf_size(limits.header_bytes.max(MIN_BUFFER))
         // our own deadlines tell a head that is late from a connection that is idle
-        .header_read_timeout(None::<Duration>);
+        .header_read_timeout(None::<Duration>)
+        // the wire finds out whether the client has left, at less
+        .half_close(true);
     settings
 }
 
@@ -198,13 +200,15 @@ impl<'a> Watch<'a> {
                 if stage == Stage::Aborting {
                     return Poll::Ready(());
                 }
+                // of another connection
+                current::take_ended();
                 if let Poll::Ready(()) = stretch.as_mut().poll(cx) {
                     return Poll::Ready(());
                 }
                 let live = self.live;
-                let next = self
-                    .deadlines
-                    .next(live.seen(stage), &live.roster.limits, Instant::now, || live.moment());
+                let ended = current::take_ended();
+                let now = || ended.unwrap_or_else(Instant::now);
+                let next = self.deadlines.next(live.seen(stage), &live.roster.limits, now, || live.moment());
                 let Some((at, act)) = next else { return Poll::Pending };
                 if !self.has_come(at, cx) {
                     return Poll::Pending;

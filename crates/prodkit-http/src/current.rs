@@ -13,7 +13,7 @@ thread_local! {
     // Without a destructor: it is there as long as the thread, and used without asking whether it still is.
     static CURRENT: Current = const { Current {
         peer: Cell::new(None), deadline: Cell::new(None), asked: Cell::new(false), told: Cell::new(false),
-        received: Cell::new(0), waiting: Cell::new(false), late: Cell::new(false),
+        received: Cell::new(0), waiting: Cell::new(false), late: Cell::new(false), ended: Cell::new(None),
     } };
     static ROUTE: Cell<Option<ToldRoute>> = const { Cell::new(None) };
 }
@@ -28,6 +28,19 @@ struct Current {
     received: Cell<u64>,
     waiting: Cell<bool>,
     late: Cell<bool>,
+    ended: Cell<Option<Instant>>,
+}
+
+/// A request has ended on this thread: whoever needs the time soon after need not ask the clock.
+#[inline]
+pub(crate) fn ended(at: Instant) {
+    CURRENT.with(|current| current.ended.set(Some(at)));
+}
+
+/// When the last request ended since this was asked.
+#[inline]
+pub(crate) fn take_ended() -> Option<Instant> {
+    CURRENT.with(|current| current.ended.take())
 }
 
 /// While it lives, what runs is part of a request that is given until `deadline`.

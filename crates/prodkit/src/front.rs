@@ -48,10 +48,17 @@ where
         if let Some(vitals) = &self.vitals
             && vitals.matches(request.uri().path())
         {
-            return FrontFuture::Vitals { answer: Box::pin(vitals.answer(request)) };
+            return FrontFuture::Vitals { answer: answer(vitals, request) };
         }
         FrontFuture::Service { future: self.service.call(request) }
     }
+}
+
+/// Apart, so that requests which are handed on are not copied for it.
+#[cold]
+#[inline(never)]
+fn answer(vitals: &Vitals, request: Request<Body>) -> Pin<Box<vitals::Answer>> {
+    Box::pin(vitals.answer(request))
 }
 
 pin_project! {

@@ -103,6 +103,11 @@ impl Live {
         active.max(usize::from(self.blocked.load(Relaxed) != 0))
     }
 
+    /// Whether a request of HTTP/1 is in flight, so that nothing is to be done for its client but to wait.
+    pub(super) fn is_waiting_for_http1(&self) -> bool {
+        self.active.load(Relaxed) > 0 && !self.is_http2() && !self.is_upgraded()
+    }
+
     pub(super) fn bytes_arrived(&self) {
         self.partial.store(true, Relaxed);
     }

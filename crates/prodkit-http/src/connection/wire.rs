@@ -15,10 +15,12 @@ const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// whoever took over an upgraded connection included.
 pub(crate) struct Wire {
     pub(super) socket: Socket,
-    /// Bytes read to find out the protocol, and how many of them were handed on.
-    first: [u8; PREFACE.len()],
+    /// Bytes read before anybody asked for them, and how many of them were handed on.
+    ahead: [u8; PREFACE.len()],
     filled: usize,
     taken: usize,
+    /// Whoever reads knows that the client sends no more.
+    ended: bool,
     presence: Presence,
 }
 
@@ -32,7 +34,14 @@ pub(super) enum Protocol {
 
 impl Wire {
     pub(crate) fn new(socket: Socket, live: Arc<Live>) -> Self {
-        Self { socket, first: [0; PREFACE.len()], filled: 0, taken: 0, presence: Presence(live) }
+        Self {
+            socket,
+            ahead: [0; PREFACE.len()],
+            filled: 0,
+            taken: 0,
+            ended: false,
+            presence: Presence(live),
+        }
     }
 
     pub(crate) fn live(&self) -> &Arc<Live> {
@@ -42,7 +51,7 @@ impl Wire {
     /// Reads until the protocol is known. `None`: the client left without a word.
     pub(super) fn poll_protocol(&mut self, cx: &mut Context<'_>) -> Poll<Option<Protocol>> {
         loop {
-            let mut buffer = ReadBuf::new(&mut self.first[self.filled..]);
+            let mut buffer = ReadBuf::new(&mut self.ahead[self.filled..]);
             let Ok(()) = ready!(Pin::new(&mut self.socket).poll_read(cx, &mut buffer)) else {
                 return Poll::Ready(None);
             };
@@ -52,13 +61,34 @@ impl Wire {
             }
             self.live().bytes_arrived();
             self.filled += read;
-            let known = &self.first[..self.filled];
+            let known = &self.ahead[..self.filled];
             if !PREFACE.starts_with(known) {
                 return Poll::Ready(Some(Protocol::Http1));
             }
             if known == PREFACE {
                 return Poll::Ready(Some(Protocol::Http2));
             }
+        }
+    }
+
+    /// Whether the client has left while its request is in flight; if not, the task is woken when it does.
+    ///
+    /// hyper would look for itself, but into a new buffer of 8 KiB for each request, since the request still has the old
+    /// one. What a client that is there sends meanwhile is its next request, and is kept.
+    fn poll_left(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        if self.ended || self.taken < self.filled || !self.live().is_waiting_for_http1() {
+            return Poll::Pending;
+        }
+        let mut buffer = ReadBuf::new(&mut self.ahead);
+        let read = ready!(Pin::new(&mut self.socket).poll_read(cx, &mut buffer));
+        (self.taken, self.filled) = (0, buffer.filled().len());
+        match read {
+            Ok(()) if self.filled > 0 => {
+                self.live().bytes_arrived();
+                Poll::Pending
+            }
+            Ok(()) => Poll::Ready(io::ErrorKind::UnexpectedEof.into()),
+            Err(error) => Poll::Ready(error),
         }
     }
 
@@ -100,7 +130,7 @@ impl AsyncRead for Wire {
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
         if this.taken < this.filled {
-            let rest = &this.first[this.taken..this.filled];
+            let rest = &this.ahead[this.taken..this.filled];
             let count = rest.len().min(buffer.remaining());
             buffer.put_slice(&rest[..count]);
             this.taken += count;
@@ -113,6 +143,8 @@ impl AsyncRead for Wire {
         ready!(Pin::new(&mut this.socket).poll_read(cx, buffer))?;
         if buffer.filled().len() > before {
             this.live().bytes_arrived();
+        } else {
+            this.ended = true;
         }
         Poll::Ready(Ok(()))
     }
@@ -148,7 +180,11 @@ impl AsyncWrite for Wire {
         if self.socket.holds_back() {
             self.live().wrote(poll.is_ready().then_some(0));
         }
-        poll
+        // hyper comes by here whenever it has done what it could
+        match self.poll_left(cx) {
+            Poll::Ready(error) => Poll::Ready(Err(error)),
+            Poll::Pending => poll,
+        }
     }
 
     /// Closes our side. If the client may still be sending, takes that in before the socket goes: the kernel answers

@@ -51,7 +51,7 @@ impl<B: Body> ObservedBody<B> {
 }
 
 impl<B: Body<Error: Into<BoxError>>> ObservedBody<B> {
-    /// A frame of the service's body.
+    /// A frame of the service's body, which is polled in the trace that is current.
     fn poll_service(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -61,10 +61,7 @@ impl<B: Body<Error: Into<BoxError>>> ObservedBody<B> {
             return Poll::Ready(None);
         };
         let listening = Listening::start();
-        let polled = {
-            let _scope = record.enter();
-            caught(|| body.poll_frame(cx))
-        };
+        let polled = caught(|| body.poll_frame(cx));
         record.note(listening.end());
         match polled {
             Ok(Poll::Pending) => Poll::Pending,
@@ -99,6 +96,7 @@ impl<B: Body<Error: Into<BoxError>>> Body for ObservedBody<B> {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let _scope = self.record.as_ref().map(|record| record.enter());
         let mut frame = if self.rest.is_empty() {
             match ready!(self.as_mut().poll_service(cx)) {
                 Some(Ok(frame)) => frame,

@@ -4,10 +4,11 @@ use super::Observe;
 use super::metrics::RouteMetrics;
 use super::service::Mount;
 use crate::BoxError;
-use crate::current::{Told, ToldRoute};
+use crate::current::{self, Told, ToldRoute};
 use http::uri::{PathAndQuery, Scheme};
 use http::{HeaderValue, Method, StatusCode, Version};
 use prodkit_trace::{Companion, Scope, SpanId, TraceContext, TraceState};
+use std::any::Any;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -68,6 +69,10 @@ impl Record {
         &self.mount.settings
     }
 
+    fn metrics(&self) -> &RouteMetrics {
+        self.route.as_deref().unwrap_or_else(|| self.settings().metrics.unmatched())
+    }
+
     /// Makes this request's trace, and what travels with it, the current one.
     #[inline]
     pub(super) fn enter(&self) -> Scope {
@@ -99,14 +104,14 @@ impl Record {
         if std::mem::replace(&mut self.admitted, false) {
             self.settings().leave();
         }
-        let elapsed = self.start.elapsed();
+        let end = Instant::now();
+        current::ended(end);
+        let elapsed = end.saturating_duration_since(self.start);
         let exchange = Exchange { record: self, outcome, elapsed };
         let settings = self.settings();
-        let metrics = self.route.as_deref().unwrap_or_else(|| settings.metrics.unmatched());
         // the trace it ran in is what a store may remember of it
-        let scope = self.context.enter();
-        metrics.count(settings.metrics.recorder(), &self.method, exchange.status(), elapsed);
-        drop(scope);
+        let _scope = (prodkit_trace::current() != Some(self.context)).then(|| self.context.enter());
+        self.metrics().count(settings.metrics.recorder(), &self.method, exchange.status(), elapsed);
         settings.observer.finished(&exchange);
     }
 }
@@ -153,6 +158,14 @@ impl<'a> Exchange<'a> {
     /// The template of the route; `None` if there is none. Never the path.
     pub fn route(&self) -> Option<&'a str> {
         self.record.route.as_deref().map(RouteMetrics::name)
+    }
+
+    /// What the observer needs for every exchange with this [`method`](Self::method) and [`route`](Self::route), made for
+    /// the first of them and kept. `None` for methods beyond those of RFC 9110, PATCH and QUERY, and where another type
+    /// was asked for before.
+    pub fn shared<T: Any + Send + Sync>(&self, make: impl FnOnce() -> T) -> Option<&'a T> {
+        let known = self.record.metrics().known(&self.record.method)?;
+        known.get_or_init(|| Box::new(make())).downcast_ref()
     }
 
     /// The path, without the query; at most 2,048 bytes of it.

@@ -2,6 +2,7 @@
 
 use http::{Method, StatusCode};
 use metrics::{Counter, Histogram, Key, Label, Level, Metadata, Recorder, SharedString, Unit};
+use std::any::Any;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
@@ -81,7 +82,11 @@ struct MethodMetrics {
     /// By status, in the order in which they first came: the first is nearly always the one.
     requests: [OnceLock<(StatusCode, Counter)>; 6],
     more: Mutex<HashMap<StatusCode, Counter>>,
+    known: Known,
 }
+
+/// What the observer knows of all exchanges of a route and a method.
+pub(super) type Known = OnceLock<Box<dyn Any + Send + Sync>>;
 
 impl RouteMetrics {
     fn new(name: &str) -> Self {
@@ -92,6 +97,13 @@ impl RouteMetrics {
         &self.name
     }
 
+    /// `None` for methods that share a label, and before the first was counted.
+    pub(super) fn known(&self, method: &Method) -> Option<&Known> {
+        let index = index_of(method);
+        let metrics = self.methods[..METHODS.len() - 1].get(index)?.get()?;
+        Some(&metrics.known)
+    }
+
     pub(super) fn count(&self, recorder: &DynRecorder, method: &Method, status: StatusCode, took: Duration) {
         let index = index_of(method);
         let method = METHODS[index];
@@ -99,6 +111,7 @@ impl RouteMetrics {
             duration: recorder.register_histogram(&key(DURATION, &self.name, method, None), &METADATA),
             requests: [const { OnceLock::new() }; 6],
             more: Mutex::default(),
+            known: Known::new(),
         });
         let register =
             || recorder.register_counter(&key(REQUESTS, &self.name, method, Some(status)), &METADATA);

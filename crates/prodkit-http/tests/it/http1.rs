@@ -1,8 +1,11 @@
 //! HTTP/1 as it is spoken.
 
-use crate::support::{Server, header, hello, service, status, text};
+use crate::support::{Server, header, hello, service, status, text, until};
+use http::Request;
 use http_body_util::BodyExt as _;
-use prodkit_http::{Limits, peer_addr};
+use prodkit_http::{Body, Limits, peer_addr};
+use std::sync::Arc;
+use tokio::sync::Semaphore;
 
 #[tokio::test]
 async fn a_connection_is_kept_for_the_next_request() {
@@ -30,6 +33,37 @@ async fn requests_may_be_pipelined() {
     assert_eq!(client.response().await.1, "/2");
     client.send("st: a\r\n\r\n").await;
     assert_eq!(client.response().await.1, "/3");
+    server.ends_clean().await;
+}
+
+/// What arrives while a request waits is taken in to see whether its client is there, and belongs to the next ones.
+#[tokio::test]
+async fn what_a_client_sends_while_its_request_waits_is_its_next_request() {
+    let gate = Arc::new(Semaphore::new(0));
+    let opened = gate.clone();
+    let waits = service(move |request: Request<Body>| {
+        let gate = opened.clone();
+        async move {
+            let path = request.uri().path().to_owned();
+            let body = request.into_body().collect().await?.to_bytes();
+            gate.acquire().await?.forget();
+            Ok(text([path.as_bytes(), &body].concat()))
+        }
+    });
+    let server = Server::start(waits, Limits::default()).await;
+    let mut client = server.connect().await;
+    client.send("GET /1 HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    until("in flight", || server.traffic.requests() == 1).await;
+    // in three pieces, the first of which is as short as can be
+    client.send("P").await;
+    client
+        .send("OST /2 HTTP/1.1\r\nHost: a.name.longer.than.any.buffer\r\nContent-Length: 5\r\n\r\nbo")
+        .await;
+    client.send("dy!GET /3 HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    for expected in ["/1", "/2body!", "/3"] {
+        gate.add_permits(1);
+        assert_eq!(client.response().await.1, expected);
+    }
     server.ends_clean().await;
 }
 

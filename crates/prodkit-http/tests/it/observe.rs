@@ -7,8 +7,11 @@ use axum::routing::get;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Empty, StreamBody};
-use prodkit_http::{Body, BoxError, Limits, Outcome, Service, set_route};
+use prodkit_http::{
+    Body, BoxError, Decision, Exchange, Limits, Observe, Observer, Outcome, Parent, Service, set_route,
+};
 use std::convert::Infallible;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use tokio::sync::mpsc;
 use tower::Layer as _;
@@ -310,5 +313,48 @@ async fn a_response_with_trailers_ends_with_them() {
     assert_eq!((seen.outcome, seen.bytes_out), (Some(Outcome::Completed), 3));
     assert_eq!(seen.version, "HTTP/2.0");
     drop(client);
+    server.ends_clean().await;
+}
+
+/// Counts by what it keeps for each route and method.
+#[derive(Default)]
+struct Keeper(Mutex<Vec<Option<usize>>>);
+
+impl Observer for Keeper {
+    fn decide(&self, _: &Parent<'_>) -> Decision {
+        Decision::new(false)
+    }
+
+    fn finished(&self, exchange: &Exchange<'_>) {
+        let kept = exchange.shared(AtomicUsize::default).map(|times| times.fetch_add(1, Relaxed) + 1);
+        assert!(exchange.shared(String::new).is_none(), "it is of another type");
+        self.0.lock().expect("no panic").push(kept);
+    }
+}
+
+#[tokio::test]
+async fn an_observer_may_keep_something_for_each_route_and_method() {
+    let keeper = Arc::<Keeper>::default();
+    let observe = Observe::new(keeper.clone(), Arc::new(metrics::NoopRecorder));
+    let named = tower::service_fn(async |request: Request<Body>| {
+        if request.uri().path() == "/named" {
+            set_route("/named");
+        }
+        Ok::<_, Infallible>(text(""))
+    });
+    let server = Server::start(Service::new(observe.layer(named)), Limits::default()).await;
+    let mut client = server.connect().await;
+    for (method, path, kept) in [
+        ("GET", "/named", Some(1)),
+        ("GET", "/named", Some(2)),
+        ("DELETE", "/named", Some(1)),
+        ("GET", "/no/route", Some(1)),
+        ("GET", "/none/either", Some(2)),
+        ("PROPFIND", "/named", None),
+    ] {
+        client.send(format!("{method} {path} HTTP/1.1\r\nHost: a\r\n\r\n")).await;
+        client.response().await;
+        assert_eq!(keeper.0.lock().expect("no panic").pop(), Some(kept), "{method} {path}");
+    }
     server.ends_clean().await;
 }

@@ -1,11 +1,13 @@
 //! TLS: what is spoken, certificates that change under load, and handshakes that do not come to an end.
 
-use crate::support::{Counts, Raw, Server, hello, service, spawn, status, text, until, within};
+use crate::support::{
+    Answer, Counts, Raw, Server, Witness, hello, service, spawn, status, text, until, within,
+};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Empty};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use prodkit_fakes::FakeAuthority;
-use prodkit_http::{Limits, Listener, Service};
+use prodkit_http::{BoxError, Limits, Listener, Outcome, Service};
 use prodkit_tls::{HTTP, Identity, Live, Roots, Updater, client_config, server_config};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -235,4 +237,20 @@ async fn a_drain_tells_its_clients_and_cuts_handshakes_soon() {
     // `close_notify`, or this is an error
     within("closed", idle.read_to_end(&mut nothing)).await.expect("a clean end");
     half.closed().await;
+}
+
+/// The end of what it says is said within TLS.
+#[tokio::test]
+async fn a_client_that_leaves_while_its_request_waits_cancels_the_service() {
+    let witness = Arc::<Witness>::default();
+    let observe = witness.observe();
+    let hangs = tower::service_fn(async |_| std::future::pending::<Result<Answer, BoxError>>().await);
+    let secured = Secured::start(Service::new(tower::Layer::layer(&observe, hangs)), patient()).await;
+    let mut client = secured.connect(&[b"http/1.1"]).await;
+    client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.expect("sent");
+    until("in flight", || observe.in_flight() == 1).await;
+    within("close", client.shutdown()).await.expect("closed");
+    let seen = witness.exchange().await;
+    assert_eq!((seen.status, seen.outcome), (499, Some(Outcome::Disconnected)));
+    secured.server.ends_clean().await;
 }
