@@ -3,8 +3,10 @@
 use std::cell::Cell;
 use std::time::{Duration, SystemTime};
 
+use crate::draft::three_digits;
+
 /// `2026-11-23T08:00:00.000Z`
-type Stamp = [u8; 24];
+pub(crate) type Stamp = [u8; 24];
 
 /// 9999-12-31T23:59:59Z: RFC 3339 has four digits for the year.
 const LAST: u64 = 253_402_300_799;
@@ -19,7 +21,8 @@ pub(crate) fn now() -> Duration {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }
 
-pub(crate) fn stamp(out: &mut Vec<u8>, since_1970: Duration) {
+#[inline]
+pub(crate) fn stamp(since_1970: Duration) -> Stamp {
     let second = since_1970.as_secs().min(LAST);
     let (known, text) = SECOND.get();
     let mut text = if known == second {
@@ -29,9 +32,8 @@ pub(crate) fn stamp(out: &mut Vec<u8>, since_1970: Duration) {
         SECOND.set((second, text));
         text
     };
-    let millis = since_1970.subsec_millis();
-    text[20..23].copy_from_slice(&[digit(millis / 100), digit(millis / 10), digit(millis)]);
-    out.extend_from_slice(&text);
+    text[20..23].copy_from_slice(&three_digits(since_1970.subsec_millis()));
+    text
 }
 
 fn render(second: u64) -> Stamp {
@@ -51,10 +53,6 @@ fn render(second: u64) -> Stamp {
     put(14, 2, time / 60 % 60);
     put(17, 2, time % 60);
     text
-}
-
-fn digit(value: u32) -> u8 {
-    b'0' + (value % 10) as u8
 }
 
 /// Days since 1970 to year, month and day: Howard Hinnant's `civil_from_days`, for days that are not negative.
@@ -85,9 +83,8 @@ mod tests {
             (u64::MAX, 10, "9999-12-31T23:59:59.010Z"),
         ];
         for (seconds, millis, expected) in table {
-            let mut out = Vec::new();
-            stamp(&mut out, Duration::new(seconds, millis * 1_000_000 + 999));
-            assert_eq!(String::from_utf8_lossy(&out), expected);
+            let stamp = stamp(Duration::new(seconds, millis * 1_000_000 + 999));
+            assert_eq!(String::from_utf8_lossy(&stamp), expected);
         }
     }
 }

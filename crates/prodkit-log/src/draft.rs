@@ -1,5 +1,6 @@
 //! One line while it is written: into a buffer the thread keeps, never beyond the limit, no key twice.
 
+mod digits;
 mod keys;
 mod values;
 
@@ -9,6 +10,7 @@ use std::time::Duration;
 use prodkit_trace::TraceContext;
 use tracing_core::{Level, Metadata};
 
+pub(crate) use digits::three_digits;
 pub(crate) use keys::{Key, Planned, Redacted};
 
 use crate::clock;
@@ -45,7 +47,9 @@ const MOST_KEPT: usize = 64 * 1024;
 
 thread_local! {
     // Taken out while in use: a value's `Debug` may write a line of its own, which then gets fresh buffers.
-    static SPARE: Cell<(Vec<u8>, Vec<Key>)> = const { Cell::new((Vec::new(), Vec::new())) };
+    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    // Apart, since a line whose fields are known beforehand needs none.
+    static SPARE_KEYS: Cell<Vec<Key>> = const { Cell::new(Vec::new()) };
 }
 
 pub(crate) struct Draft<'s> {
@@ -68,6 +72,26 @@ pub(crate) struct Origin<'a> {
     pub(crate) target: Option<&'a str>,
 }
 
+/// Text that stands in many lines. Most of them are short: a copy of known length takes half of what another takes.
+#[derive(Debug)]
+pub(crate) struct Known {
+    text: Box<[u8]>,
+    /// The text and zeros behind it, if there is room for all of it.
+    padded: [u8; SHORT],
+}
+
+const SHORT: usize = 32;
+
+impl Known {
+    pub(crate) fn new(text: Box<[u8]>) -> Self {
+        let mut padded = [0; SHORT];
+        if let Some(place) = padded.get_mut(..text.len()) {
+            place.copy_from_slice(&text);
+        }
+        Self { text, padded }
+    }
+}
+
 impl<'a> Origin<'a> {
     pub(crate) fn of(metadata: &'a Metadata<'_>) -> Self {
         Self {
@@ -79,27 +103,39 @@ impl<'a> Origin<'a> {
 
 impl<'s> Draft<'s> {
     pub(crate) fn new(shape: &'s Shape) -> Self {
-        let (buf, keys) = SPARE.try_with(Cell::take).unwrap_or_default();
+        let buf = SPARE.try_with(Cell::take).unwrap_or_default();
         let limit = shape.max_line - TAIL;
-        Self { shape, buf, keys, seen: 0, limit, quoted: true, truncated: false }
+        Self { shape, buf, keys: Vec::new(), seen: 0, limit, quoted: true, truncated: false }
+    }
+
+    /// One more field: where it stands, and its mark.
+    #[inline]
+    fn keep(&mut self, key: Key, mark: u64) {
+        if self.keys.capacity() == 0 {
+            self.keys = SPARE_KEYS.try_with(Cell::take).unwrap_or_default();
+        }
+        self.keys.push(key);
+        self.seen |= mark;
     }
 
     pub(crate) fn head(&mut self, level: Level, at: Duration) {
         match self.shape.style {
             Style::Json => {
-                // most lines are of one level, so that is one copy of known length instead of three
+                // most lines are of one level, so that is one copy of known length instead of five
                 if level == Level::INFO {
-                    self.raw(b"{\"level\":\"INFO\",\"ts\":\"");
+                    let mut head = *b"{\"level\":\"INFO\",\"ts\":\"....-..-..T..:..:......Z\"";
+                    head[22..46].copy_from_slice(&clock::stamp(at));
+                    self.raw(&head);
                 } else {
                     self.raw(b"{\"level\":\"");
                     self.raw(name(level).as_bytes());
                     self.raw(b"\",\"ts\":\"");
+                    self.raw(&clock::stamp(at));
+                    self.raw(b"\"");
                 }
-                clock::stamp(&mut self.buf, at);
-                self.raw(b"\"");
             }
             Style::Console => {
-                clock::stamp(&mut self.buf, at);
+                self.raw(&clock::stamp(at));
                 self.raw(b" ");
                 self.raw(name(level).as_bytes());
                 self.raw(if name(level).len() == 4 { b"  " } else { b" " });
@@ -129,6 +165,18 @@ impl<'s> Draft<'s> {
             return false;
         }
         self.raw(text);
+        true
+    }
+
+    /// As [`add_known`](Self::add_known).
+    #[inline]
+    pub(crate) fn add_short(&mut self, Known { text, padded }: &Known) -> bool {
+        let end = self.buf.len() + text.len();
+        if text.len() > SHORT || end + LEAST_VALUE > self.limit {
+            return self.add_known(text);
+        }
+        self.raw(padded);
+        self.buf.truncate(end);
         true
     }
 
@@ -232,11 +280,14 @@ impl<'s> Draft<'s> {
 impl Drop for Draft<'_> {
     fn drop(&mut self) {
         let Self { buf, keys, .. } = self;
-        buf.clear();
-        keys.clear();
+        // while the thread's locals are destroyed there is nothing left to keep them for
         if buf.capacity() <= MOST_KEPT {
-            // while the thread's locals are destroyed there is nothing left to keep them for
-            let _ = SPARE.try_with(|spare| spare.set((std::mem::take(buf), std::mem::take(keys))));
+            buf.clear();
+            let _ = SPARE.try_with(|spare| spare.set(std::mem::take(buf)));
+        }
+        if keys.capacity() > 0 {
+            keys.clear();
+            let _ = SPARE_KEYS.try_with(|spare| spare.set(std::mem::take(keys)));
         }
     }
 }

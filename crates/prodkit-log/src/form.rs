@@ -6,7 +6,7 @@ use tracing_core::Level;
 
 use crate::Lines;
 use crate::clock;
-use crate::draft::{Draft, Origin};
+use crate::draft::{Draft, Known, Origin};
 use crate::log::Core;
 
 /// Lines that are all alike: one message, and the same fields in the same order. What they have in common is written
@@ -45,7 +45,7 @@ struct Plan {
 /// What stands before a field's value.
 #[derive(Debug)]
 struct Beginning {
-    text: Box<[u8]>,
+    text: Known,
     /// `text` is all of it: redacted, or a name that was there before.
     whole: bool,
 }
@@ -69,7 +69,7 @@ impl Form {
         };
         let fields = names.iter().map(|name| {
             let open = draft.open(name, "");
-            Beginning { text: next(&draft), whole: !open }
+            Beginning { text: Known::new(next(&draft)), whole: !open }
         });
         let fields = fields.collect();
         core.constants.append_to(&mut draft);
@@ -81,6 +81,24 @@ impl Form {
     #[must_use]
     pub fn enabled(&self, level: Level) -> bool {
         self.lines.enabled(level)
+    }
+
+    /// What lines begin with whose first fields are these texts, written once for all of them.
+    #[must_use]
+    pub fn prefix(&self, values: &[&str]) -> Prefix {
+        let Self { lines, plan } = self;
+        let core = lines.core();
+        let mut filled = Filled {
+            core,
+            draft: Draft::new(&core.shape),
+            rest: plan.fields.iter(),
+            constants: &plan.constants,
+            enabled: true,
+        };
+        for value in values {
+            filled.str(value);
+        }
+        Prefix { text: filled.draft.fields().0.into(), fields: values.len() }
     }
 
     /// Begins a line. `trace` is usually [`prodkit_trace::current()`]. If the filter disables it, the line comes to
@@ -106,6 +124,13 @@ impl Form {
     }
 }
 
+/// The first fields of lines of one [`Form`], with their values.
+#[derive(Clone, Debug)]
+pub struct Prefix {
+    text: Box<[u8]>,
+    fields: usize,
+}
+
 /// A line of a [`Form`] while it is filled in: each value is that of the form's next field. Fields beyond the last value
 /// are left out, and so are values beyond the last field.
 ///
@@ -120,6 +145,16 @@ pub struct Filled<'f> {
 }
 
 impl<'f> Filled<'f> {
+    /// The values of the next fields, which must be the form's first, as [`Form::prefix`] wrote them.
+    #[inline]
+    pub fn prefix(&mut self, prefix: &Prefix) -> &mut Self {
+        if self.enabled {
+            self.draft.add_known(&prefix.text);
+            self.rest = self.rest.as_slice().get(prefix.fields..).unwrap_or_default().iter();
+        }
+        self
+    }
+
     /// A text.
     pub fn str(&mut self, value: &str) -> &mut Self {
         if let Some(draft) = self.next() {
@@ -163,7 +198,7 @@ impl<'f> Filled<'f> {
             return None;
         }
         let Beginning { text, whole } = self.rest.next()?;
-        (self.draft.add_known(text) && !whole).then_some(&mut self.draft)
+        (self.draft.add_short(text) && !whole).then_some(&mut self.draft)
     }
 
     /// Hands the line to the writer.

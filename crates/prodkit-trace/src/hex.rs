@@ -44,9 +44,17 @@ pub(crate) const fn encode_u64(value: u64) -> [u8; 16] {
 /// The thirty-two lowercase digits of a number.
 pub(crate) fn encode_u128(value: u128) -> [u8; 32] {
     let mut digits = [0; 32];
-    digits[..16].copy_from_slice(&encode_u64((value >> 64) as u64));
-    digits[16..].copy_from_slice(&encode_u64(value as u64));
+    encode_bytes(&value.to_be_bytes(), &mut digits);
     digits
+}
+
+/// Apart, and from memory to memory: so it becomes vector code, which takes a third less than four words.
+#[inline(never)]
+fn encode_bytes(bytes: &[u8; 16], digits: &mut [u8; 32]) {
+    let digit = |nibble: u8| nibble + b'0' + if nibble > 9 { LETTERS } else { 0 };
+    for (byte, pair) in bytes.iter().zip(digits.as_chunks_mut::<2>().0) {
+        *pair = [byte >> 4, byte & 0x0f].map(digit);
+    }
 }
 
 /// The number written by these digits; `None` for any other byte, upper case included: the headers forbid it.

@@ -111,9 +111,12 @@ impl Requests {
             _ => Level::INFO,
         };
         let mut line = self.lines.line(level, Some(exchange.context()));
-        line.str(exchange.method().as_str())
-            .str(exchange.route().unwrap_or_default())
-            .str(exchange.path())
+        let names = [exchange.method().as_str(), exchange.route().unwrap_or_default()];
+        match exchange.shared(|| self.lines.prefix(&names)) {
+            Some(prefix) => line.prefix(prefix),
+            None => line.str(names[0]).str(names[1]),
+        };
+        line.str(exchange.path())
             .u64(exchange.status().as_u16().into())
             .millis(exchange.elapsed())
             .u64(exchange.bytes_in())

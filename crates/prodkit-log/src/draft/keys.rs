@@ -77,8 +77,7 @@ impl Draft<'_> {
             return false;
         }
         self.raw(text);
-        self.keys.push(key.moved(0, at));
-        self.seen |= mark;
+        self.keep(key.moved(0, at), *mark);
         !redacted
     }
 
@@ -110,8 +109,7 @@ impl Draft<'_> {
             return false;
         }
         self.raw(if json { b"\":" } else { b"=" });
-        self.keys.push(key);
-        self.seen |= mark;
+        self.keep(key, mark);
         if self.shape.redacted.holds(name) {
             self.raw(if json { b"\"***\"" } else { b"***" });
             return false;
@@ -133,8 +131,7 @@ impl Draft<'_> {
                 continue;
             }
             self.raw(&buf[key.field..end]);
-            self.keys.push(key.moved(key.field, at));
-            self.seen |= mark;
+            self.keep(key.moved(key.field, at), mark);
         }
     }
 

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt::{self, Write as _};
 use std::time::Duration;
 
+use super::digits::{small, three_digits};
 use super::{Draft, Style};
 use crate::escape::is_plain;
 
@@ -32,18 +33,14 @@ impl Draft<'_> {
     }
 
     pub(crate) fn put_u64(&mut self, value: u64) {
-        match u16::try_from(value) {
-            // a status, or the length of a short body
-            Ok(small @ ..1000) => {
-                // copies of known length
-                let [hundreds, tens, ones] = three_digits(small);
-                match small {
-                    ..10 => self.raw(&[ones]),
-                    10..100 => self.raw(&[tens, ones]),
-                    _ => self.raw(&[hundreds, tens, ones]),
-                }
+        match small(value) {
+            Some((digits, length)) => {
+                // a copy of known length
+                let end = self.buf.len() + usize::from(*length);
+                self.raw(digits);
+                self.buf.truncate(end);
             }
-            _ => self.raw(itoa::Buffer::new().format(value).as_bytes()),
+            None => self.raw(itoa::Buffer::new().format(value).as_bytes()),
         }
     }
 
@@ -51,7 +48,7 @@ impl Draft<'_> {
     pub(crate) fn put_millis(&mut self, value: Duration) {
         let micros = u64::try_from(value.as_micros()).unwrap_or(u64::MAX);
         self.put_u64(micros / 1000);
-        let [hundreds, tens, ones] = three_digits((micros % 1000) as u16);
+        let [hundreds, tens, ones] = three_digits((micros % 1000) as u32);
         self.raw(&[b'.', hundreds, tens, ones]);
     }
 
@@ -139,11 +136,6 @@ impl Draft<'_> {
             self.raw(b"\"");
         }
     }
-}
-
-/// The digits of a number below 1000.
-const fn three_digits(value: u16) -> [u8; 3] {
-    [b'0' + (value / 100) as u8, b'0' + (value / 10 % 10) as u8, b'0' + (value % 10) as u8]
 }
 
 struct Escaped<'d, 's>(&'d mut Draft<'s>);

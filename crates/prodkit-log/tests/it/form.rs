@@ -13,13 +13,17 @@ fn context() -> TraceContext {
 
 const NAMES: &[&str] = &["route", "level", "status", "password", "status", "last"];
 
-/// Both ways to write one line: reserved, redacted and repeated names, and a constant that gives way.
-fn both_ways(log: &Log) {
+/// The ways to write one line: reserved, redacted and repeated names, and a constant that gives way.
+fn all_ways(log: &Log) {
     let lines = log.lines().target("http");
     let form = lines.form("a \"message\"", NAMES);
+    let prefix = form.prefix(&["/a \"b\"", "mine"]);
     for level in [Level::INFO, Level::ERROR] {
         let mut line = form.line(level, Some(context()));
         line.str("/a \"b\"").str("mine").u64(1000).str("secret").u64(2).str("end");
+        line.finish();
+        let mut line = form.line(level, Some(context()));
+        line.prefix(&prefix).u64(1000).str("secret").u64(2).str("end");
         line.finish();
         lines
             .line(level, "a \"message\"", None, Some(context()))
@@ -40,13 +44,14 @@ fn options(format: Format) -> Options {
 #[test]
 fn a_form_says_what_a_line_says() {
     for format in [Format::Json, Format::Console] {
-        let lines = logged(options(format), both_ways);
-        for pair in lines.chunks(2) {
-            assert_eq!(golden(&pair[0]), golden(&pair[1]));
+        let lines = logged(options(format), all_ways);
+        for same in lines.chunks(3) {
+            assert_eq!(golden(&same[0]), golden(&same[2]));
+            assert_eq!(golden(&same[1]), golden(&same[2]));
         }
-        assert_eq!(lines.len(), 4);
+        assert_eq!(lines.len(), 6);
     }
-    let lines = logged(options(Format::Json), both_ways);
+    let lines = logged(options(Format::Json), all_ways);
     assert_eq!(
         golden(&lines[0]),
         r#"{"level":"INFO","ts":"T","target":"http","msg":"a \"message\"","trace_id":"4bf92f3577b34da6a3ce929d0e0e4736","span_id":"00f067aa0ba902b7","trace_flags":"01","route":"/a \"b\"","fields.level":"mine","status":1000,"password":"***","last":"end","service.name":"orders"}"#
