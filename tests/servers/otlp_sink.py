@@ -81,6 +81,7 @@ def metrics(request):
                     "points": len(points),
                     "temporality": getattr(getattr(metric, kind), "aggregation_temporality", 0),
                     "attributes": attributes(points[0]),
+                    "numbers": [a.key for a in points[0].attributes if a.value.WhichOneof("value") == "int_value"],
                     "count": sum(getattr(point, "count", 0) for point in points),
                     "buckets": sum(map(total, points)),
                 }

@@ -129,8 +129,11 @@ fn metrics_are_whole(metrics: &[&Value], settings: &[&str]) -> Outcome {
         && durations["count"] == durations["buckets"]
         && attributes["http.request.method"] == "GET"
         && attributes["http.route"].is_string()
-        && attributes["url.scheme"] == "http";
-    let twice = metrics.iter().any(|metric| metric["name"] == "http_request_duration_seconds");
+        && attributes["url.scheme"] == "http"
+        && attributes["http.response.status_code"] == "200"
+        && durations["numbers"] == serde_json::json!(["http.response.status_code"]);
+    let others = ["http_request_duration_seconds", "http_requests_total"];
+    let twice = metrics.iter().any(|metric| others.iter().any(|name| metric["name"] == *name));
     if good && !twice { Ok(()) } else { Err(format!("{durations:#?}, twice: {twice}").into()) }
 }
 

@@ -39,7 +39,9 @@ use std::time::Duration;
 ///   are polled, with the caller's `tracestate` and `baggage`;
 /// - takes `x-request-id`, or else the trace id, and returns it with the response; where that is not the trace id, it is
 ///   in `x-trace-id`;
-/// - counts `http_requests_total{method,endpoint,status}` and measures `http_request_duration_seconds{method,endpoint}`;
+/// - counts `http_requests_total{method,endpoint,status}` and measures
+///   `http_request_duration_seconds{method,endpoint,status}`, whose status a store may leave out of what it shows
+///   (`prodkit_metrics::Options::shown_without`);
 /// - hands the finished [`Exchange`] to the observer: at the **last byte** of the body, or when the client is gone.
 ///
 /// What it answers itself is `application/problem+json` (RFC 9457) with the trace id and no detail:

@@ -108,8 +108,10 @@ impl Catalogue {
             Ok(id) => id,
             Err(report) => return (Outcome::Refused, report),
         };
-        let set = LabelSet::new(labels, kind);
         let family = &mut self.families[id];
+        // By the first of its names, as its buckets are.
+        let unshown = options.unshown.get(&*family.meta.raw).map(|label| &**label);
+        let set = LabelSet::new(labels, kind, unshown);
         if let Some(series) = set.as_ref().and_then(|set| family.series.get(&*set.text)) {
             return (Outcome::Own(Arc::clone(series)), None);
         }
@@ -135,7 +137,9 @@ impl Catalogue {
                 if let Some(series) = &family.overflow {
                     return (Outcome::Overflow(Arc::clone(series)), None);
                 }
-                let Some(set) = LabelSet::new([OVERFLOW], kind) else { return (Outcome::Refused, None) };
+                let Some(set) = LabelSet::new([OVERFLOW], kind, None) else {
+                    return (Outcome::Refused, None);
+                };
                 let series = Arc::new(Series::new(set, slot()));
                 family.overflow = Some(Arc::clone(&series));
                 let report = Report::Overflow { name: name.into(), limit: options.max_series };

@@ -9,9 +9,8 @@ mod protobuf;
 mod wire;
 
 use crate::catalogue::Meta;
-use crate::histogram::Cell;
-use crate::scrape::{Row, Scrape, Table};
-use crate::series::Slot;
+use crate::fold::{Histogram, Shown, Total};
+use crate::scrape::{Scrape, Table};
 use crate::{Exemplar, Format, Kind, name, number};
 use std::time::UNIX_EPOCH;
 
@@ -22,7 +21,7 @@ pub(crate) fn encode(scrape: &Scrape, format: Format, out: &mut Vec<u8>) {
     for table in scrape.tables() {
         head(table, format, out);
         match table.meta.kind {
-            Kind::Counter | Kind::Gauge => table.rows.iter().for_each(|row| simple(row, out)),
+            Kind::Counter | Kind::Gauge => table.shown().for_each(|series| simple(series, out)),
             Kind::Histogram => histograms(table, format, out),
         }
     }
@@ -73,15 +72,12 @@ fn escape(help: &str, quotes: bool, out: &mut Vec<u8>) {
     }
 }
 
-fn simple(row: &Row, out: &mut Vec<u8>) {
-    out.extend_from_slice(&row.prefix);
-    match &row.slot {
-        Slot::Counter(cell) => match cell.time() {
-            Some(time) => number::float(time.as_secs_f64(), out),
-            None => number::whole(cell.load(), out),
-        },
-        Slot::Gauge(cell) => number::float(cell.load(), out),
-        Slot::Histogram(_) => {}
+fn simple(series: Shown<'_>, out: &mut Vec<u8>) {
+    out.extend_from_slice(series.prefix());
+    match series.total() {
+        Some(Total::Whole(value)) => number::whole(value, out),
+        Some(Total::Float(value)) => number::float(value, out),
+        None => {}
     }
     out.push(b'\n');
 }
@@ -90,20 +86,20 @@ fn histograms(table: &Table, format: Format, out: &mut Vec<u8>) {
     let open = format == Format::OpenMetrics100;
     let shown = table.meta.shown.as_bytes();
     // All series of a metric have the same bounds, since those depend on its name only.
-    let Some(Slot::Histogram(first)) = table.rows.first().map(|row| &row.slot) else { return };
+    let Some(first) = table.shown().find_map(Shown::histogram) else { return };
     let ends: Vec<Vec<u8>> = first.bounds().iter().copied().chain([f64::INFINITY]).map(end).collect();
     // With negative values the sum is no counter any more; OpenMetrics then wants neither sum nor count.
     let total = !(open && first.bounds().first().is_some_and(|bound| *bound < 0.0));
     let start = [shown, b"_bucket{"].concat();
 
-    for row in &table.rows {
-        let Slot::Histogram(cell) = &row.slot else { continue };
-        let count = buckets(cell, &start, &row.series.set.text, &ends, open, out);
+    for series in table.shown() {
+        let Some(histogram) = series.histogram() else { continue };
+        let count = buckets(histogram, &start, series.labels(), &ends, open, out);
         if total {
-            for (name, sum) in [("_sum", Some(cell.sum())), ("_count", None)] {
+            for (name, sum) in [("_sum", Some(histogram.sum())), ("_count", None)] {
                 out.extend_from_slice(shown);
                 out.extend_from_slice(name.as_bytes());
-                out.extend_from_slice(&row.prefix);
+                out.extend_from_slice(series.prefix());
                 match sum {
                     Some(sum) => number::float(sum, out),
                     None => number::whole(count, out),
@@ -115,9 +111,16 @@ fn histograms(table: &Table, format: Format, out: &mut Vec<u8>) {
 }
 
 /// The lines of one histogram's buckets; returns its count.
-fn buckets(cell: &Cell, start: &[u8], labels: &str, ends: &[Vec<u8>], open: bool, out: &mut Vec<u8>) -> u64 {
+fn buckets(
+    histogram: Histogram<'_>,
+    start: &[u8],
+    labels: &str,
+    ends: &[Vec<u8>],
+    open: bool,
+    out: &mut Vec<u8>,
+) -> u64 {
     let mut count = 0;
-    for (bucket, (more, end)) in cell.counts().zip(ends).enumerate() {
+    for (bucket, (more, end)) in histogram.counts().zip(ends).enumerate() {
         count += more;
         out.extend_from_slice(start);
         if !labels.is_empty() {
@@ -126,7 +129,7 @@ fn buckets(cell: &Cell, start: &[u8], labels: &str, ends: &[Vec<u8>], open: bool
         }
         out.extend_from_slice(end);
         number::whole(count, out);
-        if open && let Some(exemplar) = cell.exemplars().and_then(|all| all.last(bucket)) {
+        if open && let Some(exemplar) = histogram.exemplar(bucket) {
             write_exemplar(&exemplar, out);
         }
         out.push(b'\n');

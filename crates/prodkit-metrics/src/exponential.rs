@@ -72,6 +72,28 @@ impl Exponential {
         }
     }
 
+    /// What both counted.
+    pub(crate) fn plus(self, other: Self) -> Self {
+        let scale = self.scale.min(other.scale);
+        let (mine, other) = (self.coarsened(scale), other.coarsened(scale));
+        let sum = Self {
+            zero_count: mine.zero_count.wrapping_add(other.zero_count),
+            positive: mine.positive.plus(&other.positive),
+            negative: mine.negative.plus(&other.negative),
+            ..mine
+        };
+        sum.bounded()
+    }
+
+    /// As fine as no more buckets than are shown of either sign allow.
+    fn bounded(mut self) -> Self {
+        while self.positive.counts.len().max(self.negative.counts.len()) > MOST_SHOWN {
+            let coarser = self.scale - 1;
+            self = self.coarsened(coarser);
+        }
+        self
+    }
+
     /// Brings the buckets to `scale`, which is coarser or the one they have.
     #[must_use]
     pub(crate) fn coarsened(mut self, scale: i32) -> Self {
@@ -101,6 +123,23 @@ impl Side {
             self.offset,
             more.map(|(bucket, count)| count.saturating_sub(earlier.at(bucket))).collect(),
         )
+    }
+
+    fn plus(&self, other: &Self) -> Self {
+        if self.counts.is_empty() {
+            return other.clone();
+        }
+        if other.counts.is_empty() {
+            return self.clone();
+        }
+        let (offset, end) = (self.offset.min(other.offset), self.end().max(other.end()));
+        let counts = (offset..end).map(|bucket| self.at(bucket).wrapping_add(other.at(bucket))).collect();
+        Self { offset, counts }
+    }
+
+    /// The number behind the last bucket's.
+    fn end(&self) -> i32 {
+        self.offset.saturating_add(i32::try_from(self.counts.len()).unwrap_or(i32::MAX))
     }
 
     fn at(&self, bucket: i32) -> u64 {
@@ -173,12 +212,7 @@ impl Cell {
             positive: self.positive.read(),
             negative: self.negative.get().map(|pages| pages.read()).unwrap_or_default(),
         };
-        let mut scale = SCALE;
-        let most = read.positive.counts.len().max(read.negative.counts.len());
-        while most > MOST_SHOWN << (SCALE - scale) {
-            scale -= 1;
-        }
-        read.coarsened(scale)
+        read.bounded()
     }
 }
 
@@ -216,110 +250,4 @@ fn place(size: f64) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn of(values: &[f64]) -> Exponential {
-        let cell = Cell::default();
-        values.iter().for_each(|value| cell.add(*value, 1));
-        cell.read()
-    }
-
-    /// The lower end of a bucket.
-    fn end(bucket: i32, scale: i32) -> f64 {
-        (f64::from(bucket) * 2_f64.powi(-scale)).exp2()
-    }
-
-    #[test]
-    fn the_lower_ends_are_the_eighth_roots() {
-        for (step, lower) in LOWER.iter().enumerate() {
-            assert!((lower - (step as f64 / 8.0).exp2()).abs() < 1e-15, "{step}");
-        }
-        assert_eq!(THRESHOLD, (-32_f64).exp2());
-    }
-
-    #[test]
-    fn powers_of_two_end_a_bucket() {
-        for (value, bucket) in [
-            (1.0, -1),
-            (1.000_000_1, 0),
-            (2.0, 7),
-            (2.000_001, 8),
-            (0.5, -9),
-            (0.500_001, -8),
-            (1.5, 4),
-            (THRESHOLD * 1.000_001, LOWEST * 8),
-            ((1_u64 << 63) as f64 * 2.0, 511),
-        ] {
-            let Exponential { positive, zero_count, scale, .. } = of(&[value]);
-            assert_eq!(
-                (positive.offset, &positive.counts[..], zero_count, scale),
-                (bucket, &[1][..], 0, 3),
-                "{value}"
-            );
-        }
-    }
-
-    #[test]
-    fn what_is_nearly_zero_and_what_is_beyond_measure_still_counts() {
-        let read = of(&[0.0, -0.0, THRESHOLD, -THRESHOLD, f64::MIN_POSITIVE, 5e-324, f64::MAX, f64::MIN]);
-        assert_eq!((read.zero_count, read.count()), (6, 8));
-        assert_eq!((read.positive.offset, read.negative.offset), (511, 511));
-    }
-
-    #[test]
-    fn no_more_than_160_buckets_are_shown_and_none_is_lost() {
-        let values: Vec<f64> = (-31..64).map(|power| f64::from(power).exp2() * 1.2).collect();
-        let read = of(&values);
-        assert!(read.positive.counts.len() <= MOST_SHOWN, "{}", read.positive.counts.len());
-        assert_eq!((read.count(), read.scale), (95, 0));
-        assert!(of(&values[..20]).scale == 3);
-    }
-
-    fn value() -> impl Strategy<Value = f64> {
-        (any::<bool>(), -31.9..63.9_f64)
-            .prop_map(|(negative, power)| if negative { -power.exp2() } else { power.exp2() })
-    }
-
-    proptest! {
-        #[test]
-        fn every_value_is_in_the_bucket_that_holds_it(value in value()) {
-            let read = of(&[value]);
-            let side = if value > 0.0 { &read.positive } else { &read.negative };
-            prop_assert_eq!(&side.counts, &[1]);
-            // Both ends by another way to compute them, which is off by its last digits.
-            let (low, high) = (end(side.offset, 3), end(side.offset + 1, 3));
-            prop_assert!(low * (1.0 - 1e-13) < value.abs() && value.abs() <= high * (1.0 + 1e-13));
-        }
-
-        #[test]
-        fn coarser_buckets_hold_what_the_finer_ones_held(
-            values in proptest::collection::vec(value(), 0..200), scale in -3..3_i32
-        ) {
-            let cell = Cell::default();
-            values.iter().for_each(|value| cell.add(*value, 1));
-            let fine = Exponential {
-                scale: SCALE,
-                zero_threshold: THRESHOLD,
-                zero_count: 0,
-                positive: cell.positive.read(),
-                negative: cell.negative.get().map(|pages| pages.read()).unwrap_or_default(),
-            };
-            let coarse = fine.clone().coarsened(scale);
-            let expect = |side: &Side| {
-                let mut all = std::collections::BTreeMap::new();
-                for (bucket, count) in (side.offset..).zip(&side.counts).filter(|(_, count)| **count > 0) {
-                    *all.entry(bucket >> (SCALE - scale)).or_insert(0) += count;
-                }
-                all
-            };
-            let found = |side: &Side| -> std::collections::BTreeMap<i32, u64> {
-                (side.offset..).zip(side.counts.iter().copied()).filter(|(_, count)| *count > 0).collect()
-            };
-            prop_assert_eq!(expect(&fine.positive), found(&coarse.positive));
-            prop_assert_eq!(expect(&fine.negative), found(&coarse.negative));
-            prop_assert_eq!(coarse.count(), values.len() as u64);
-        }
-    }
-}
+mod tests;

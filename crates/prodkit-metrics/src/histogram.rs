@@ -123,6 +123,10 @@ impl Cell {
         &self.bounds
     }
 
+    pub(crate) fn count(&self, bucket: usize) -> u64 {
+        self.counts.get(bucket).map_or(0, |count| count.load(Relaxed))
+    }
+
     pub(crate) fn counts(&self) -> impl Iterator<Item = u64> {
         self.counts.iter().map(|count| count.load(Relaxed))
     }

@@ -55,6 +55,7 @@ mod encode;
 mod exemplar;
 mod exponential;
 mod exported;
+mod fold;
 mod format;
 mod gauge;
 mod histogram;

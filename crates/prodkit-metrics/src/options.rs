@@ -25,6 +25,7 @@ pub struct Options {
     pub(crate) unit_suffix: bool,
     pub(crate) idle: Option<Duration>,
     pub(crate) exported: HashMap<Box<str>, Exported>,
+    pub(crate) unshown: HashMap<Box<str>, Box<str>>,
 }
 
 impl Options {
@@ -40,6 +41,7 @@ impl Options {
             unit_suffix: true,
             idle: None,
             exported: HashMap::new(),
+            unshown: HashMap::new(),
         }
     }
 
@@ -111,6 +113,17 @@ impl Options {
     /// Shows the metric that is registered as `name` otherwise in snapshots. The text formats do not change.
     pub fn exported_as(mut self, name: impl Into<Box<str>>, exported: Exported) -> Self {
         self.exported.insert(name.into(), exported);
+        self
+    }
+
+    /// Leaves `label` out of the metric that is registered as `name` in the formats of Prometheus: series that differ in
+    /// nothing else are shown as one, which is their sum. Snapshots have each of them with the label. None by default; one
+    /// label a metric.
+    ///
+    /// For what an exporter needs and dashboards do not have: recorded once, it costs a record nothing. A series that is
+    /// dropped by [`expire_idle`](Self::expire_idle) is missing in the sum from then on.
+    pub fn shown_without(mut self, name: impl Into<Box<str>>, label: impl Into<Box<str>>) -> Self {
+        self.unshown.insert(name.into(), label.into());
         self
     }
 

@@ -171,7 +171,7 @@ impl Store {
 
     fn refreshed(&self, now: Instant) -> MutexGuard<'_, Scrape> {
         let mut scrape = self.scrape.lock().unwrap_or_else(PoisonError::into_inner);
-        scrape.refresh(&self.catalogue, now);
+        scrape.refresh(&self.catalogue, &self.options, now);
         if let Some(idle) = self.options.idle {
             let gone = scrape.expire(idle, now, &self.catalogue, &self.index);
             self.expired.fetch_add(gone, Relaxed);

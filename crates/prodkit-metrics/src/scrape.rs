@@ -4,6 +4,7 @@
 //! for handing over a list, and then read atomics.
 
 use crate::catalogue::{Catalogue, Change, Meta};
+use crate::fold::Shown;
 use crate::index::Index;
 use crate::series::{Series, Slot};
 use crate::{Family, Kind, Options, Point, name};
@@ -29,8 +30,10 @@ pub(crate) struct Table {
     pub(crate) meta: Meta,
     /// A counter that is nothing without its `_total`, or some other metric.
     pub(crate) clashes: bool,
-    /// Sorted by label text.
-    pub(crate) rows: Vec<Row>,
+    /// Some of its series are shown as one.
+    folds: bool,
+    /// Sorted by what is shown of the labels, and then by all of them.
+    rows: Vec<Row>,
 }
 
 #[derive(Debug)]
@@ -53,7 +56,7 @@ impl Scrape {
     }
 
     /// Takes over what was registered and described since the last time.
-    pub(crate) fn refresh(&mut self, catalogue: &Mutex<Catalogue>, now: Instant) {
+    pub(crate) fn refresh(&mut self, catalogue: &Mutex<Catalogue>, options: &Options, now: Instant) {
         let changes = catalogue.lock().unwrap_or_else(PoisonError::into_inner).changes();
         let mut renamed = false;
         for Change { family, meta, fresh } in changes {
@@ -71,7 +74,8 @@ impl Scrape {
                 }
                 place @ None => {
                     renamed = true;
-                    place.insert(Table { meta, clashes: false, rows: Vec::new() }).add(fresh, now);
+                    let folds = options.unshown.contains_key(&*meta.raw);
+                    place.insert(Table { meta, clashes: false, folds, rows: Vec::new() }).add(fresh, now);
                 }
             }
         }
@@ -146,6 +150,12 @@ impl Scrape {
 }
 
 impl Table {
+    /// The series as they are shown, each by those that it is the sum of.
+    pub(crate) fn shown(&self) -> impl Iterator<Item = Shown<'_>> {
+        let same = |a: &Row, b: &Row| self.folds && a.series.set.shown == b.series.set.shown;
+        self.rows.chunk_by(same).map(Shown)
+    }
+
     fn add(&mut self, fresh: Vec<Arc<Series>>, now: Instant) {
         if fresh.is_empty() {
             return;
@@ -157,7 +167,10 @@ impl Table {
             active: now,
         }));
         // Stable on purpose: the sort finds the long sorted run and only merges the rest into it.
-        self.rows.sort_by(|a, b| a.series.set.text.cmp(&b.series.set.text));
+        self.rows.sort_by(|a, b| {
+            let (a, b) = (&a.series.set, &b.series.set);
+            (&a.shown, &a.text).cmp(&(&b.shown, &b.text))
+        });
     }
 
     /// `None` if it is not to be exported.
@@ -187,9 +200,9 @@ fn prefix(meta: &Meta, series: &Series) -> Box<[u8]> {
     if meta.kind != Kind::Histogram {
         prefix.push_str(&meta.shown);
     }
-    if !series.set.text.is_empty() {
+    if !series.set.shown.is_empty() {
         prefix.push('{');
-        prefix.push_str(&series.set.text);
+        prefix.push_str(&series.set.shown);
         prefix.push('}');
     }
     prefix.push(' ');

@@ -125,6 +125,8 @@ fn recorder(
     let mut options = prodkit_metrics::Options::new()
         .max_series(max_series.get())
         .exponential(native_histograms)
+        // the guide's histogram is by method and route; an exporter needs the status as well
+        .shown_without("http_request_duration_seconds", "status")
         .exemplars(exemplars(settings, environment, warnings));
     #[cfg(feature = "otlp")]
     {

@@ -78,11 +78,23 @@ pub(crate) struct RouteMetrics {
 }
 
 struct MethodMetrics {
-    duration: Histogram,
     /// By status, in the order in which they first came: the first is nearly always the one.
-    requests: [OnceLock<(StatusCode, Counter)>; 6],
-    more: Mutex<HashMap<StatusCode, Counter>>,
+    statuses: [OnceLock<(StatusCode, StatusMetrics)>; 6],
+    more: Mutex<HashMap<StatusCode, StatusMetrics>>,
     known: Known,
+}
+
+struct StatusMetrics {
+    requests: Counter,
+    duration: Histogram,
+}
+
+impl StatusMetrics {
+    #[inline]
+    fn add(&self, took: Duration) {
+        self.requests.increment(1);
+        self.duration.record(took.as_secs_f64());
+    }
 }
 
 /// What the observer knows of all exchanges of a route and a method.
@@ -108,35 +120,33 @@ impl RouteMetrics {
         let index = index_of(method);
         let method = METHODS[index];
         let metrics = self.methods[index].get_or_init(|| MethodMetrics {
-            duration: recorder.register_histogram(&key(DURATION, &self.name, method, None), &METADATA),
-            requests: [const { OnceLock::new() }; 6],
+            statuses: [const { OnceLock::new() }; 6],
             more: Mutex::default(),
             known: Known::new(),
         });
-        let register =
-            || recorder.register_counter(&key(REQUESTS, &self.name, method, Some(status)), &METADATA);
-        for slot in &metrics.requests {
-            let (known, counter) = slot.get_or_init(|| (status, register()));
+        let register = || StatusMetrics {
+            requests: recorder.register_counter(&key(REQUESTS, &self.name, method, status), &METADATA),
+            duration: recorder.register_histogram(&key(DURATION, &self.name, method, status), &METADATA),
+        };
+        for slot in &metrics.statuses {
+            let (known, metrics) = slot.get_or_init(|| (status, register()));
             if *known == status {
-                counter.increment(1);
-                metrics.duration.record(took.as_secs_f64());
-                return;
+                return metrics.add(took);
             }
         }
-        metrics.duration.record(took.as_secs_f64());
         let mut more = metrics.more.lock().unwrap_or_else(PoisonError::into_inner);
-        more.entry(status).or_insert_with(register).increment(1);
+        more.entry(status).or_insert_with(register).add(took);
     }
 }
 
 static METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, Some(module_path!()));
 
-fn key(name: &'static str, route: &Arc<str>, method: &'static str, status: Option<StatusCode>) -> Key {
-    let mut labels = vec![
+fn key(name: &'static str, route: &Arc<str>, method: &'static str, status: StatusCode) -> Key {
+    let labels = vec![
         Label::from_static_parts("method", method),
         Label::new("endpoint", SharedString::from_shared(route.clone())),
+        Label::new("status", status.as_str().to_owned()),
     ];
-    labels.extend(status.map(|status| Label::new("status", status.as_str().to_owned())));
     Key::from_parts(name, labels)
 }
 

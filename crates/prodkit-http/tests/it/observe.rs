@@ -67,11 +67,11 @@ async fn inside_a_router_the_route_is_the_matched_template() {
     assert_eq!(
         counts,
         [
-            ("http_request_duration_seconds{method=GET,endpoint=/health}", 1.0),
-            ("http_request_duration_seconds{method=GET,endpoint=/orders/{id}}", 2.0),
-            ("http_request_duration_seconds{method=GET,endpoint=unmatched}", 2.0),
-            ("http_request_duration_seconds{method=POST,endpoint=/orders/{id}}", 1.0),
-            ("http_request_duration_seconds{method=_OTHER,endpoint=/orders/{id}}", 1.0),
+            ("http_request_duration_seconds{method=GET,endpoint=/health,status=200}", 1.0),
+            ("http_request_duration_seconds{method=GET,endpoint=/orders/{id},status=200}", 2.0),
+            ("http_request_duration_seconds{method=GET,endpoint=unmatched,status=404}", 2.0),
+            ("http_request_duration_seconds{method=POST,endpoint=/orders/{id},status=200}", 1.0),
+            ("http_request_duration_seconds{method=_OTHER,endpoint=/orders/{id},status=405}", 1.0),
             ("http_requests_total{method=GET,endpoint=/health,status=200}", 1.0),
             ("http_requests_total{method=GET,endpoint=/orders/{id},status=200}", 2.0),
             ("http_requests_total{method=GET,endpoint=unmatched,status=404}", 2.0),

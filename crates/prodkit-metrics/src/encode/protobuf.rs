@@ -6,9 +6,8 @@
 
 use super::wire::{delimited, double, int, message, sint, string, uint};
 use crate::exponential::Side;
-use crate::histogram::Cell;
-use crate::scrape::{Row, Scrape, Table};
-use crate::series::Slot;
+use crate::fold::{Histogram, Shown, Total};
+use crate::scrape::{Scrape, Table};
 use crate::{Exemplar, Exponential, Kind, name};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -33,49 +32,56 @@ fn family(table: &Table, out: &mut Vec<u8>) {
         Kind::Histogram => 4,
     };
     uint(3, kind, out);
-    for row in &table.rows {
-        message(4, out, |out| metric(row, out));
+    for series in table.shown() {
+        message(4, out, |out| metric(series, table.meta.kind, out));
     }
     if let Some(unit) = about.unit.and_then(name::word) {
         string(5, unit, out);
     }
 }
 
-fn metric(row: &Row, out: &mut Vec<u8>) {
-    row.series.set.shown(|name, value| {
+fn metric(series: Shown<'_>, kind: Kind, out: &mut Vec<u8>) {
+    series.each_label(|name, value| {
         message(1, out, |out| {
             string(1, name, out);
             string(2, value, out);
         });
     });
-    let start = row.series.start;
-    match &row.slot {
-        Slot::Gauge(cell) => message(2, out, |out| double(1, cell.load(), out)),
-        Slot::Counter(cell) => message(3, out, |out| {
-            let value = cell.time().map_or_else(|| cell.load() as f64, |time| time.as_secs_f64());
+    let value = match series.total() {
+        Some(Total::Whole(value)) => value as f64,
+        Some(Total::Float(value)) => value,
+        None => 0.0,
+    };
+    match kind {
+        Kind::Gauge => message(2, out, |out| double(1, value, out)),
+        Kind::Counter => message(3, out, |out| {
             double(1, value, out);
-            timestamp(3, start, out);
+            timestamp(3, series.start(), out);
         }),
-        Slot::Histogram(cell) => message(7, out, |out| histogram(cell, start, out)),
+        Kind::Histogram => message(7, out, |out| {
+            if let Some(histogram) = series.histogram() {
+                self::histogram(histogram, series.start(), out);
+            }
+        }),
     }
 }
 
-fn histogram(cell: &Cell, start: SystemTime, out: &mut Vec<u8>) {
-    let exponential = cell.exponential();
-    let counts: Vec<u64> = cell.counts().collect();
+fn histogram(cells: Histogram<'_>, start: SystemTime, out: &mut Vec<u8>) {
+    let exponential = cells.exponential();
+    let counts: Vec<u64> = cells.counts().collect();
     // The count belongs to the exponential buckets, where there are some: a scraper refuses a native histogram whose
     // buckets do not add up to it. What was recorded in between is in the explicit ones by now; it waits there.
     let count = exponential.as_ref().map_or_else(|| counts.iter().sum(), Exponential::count);
     uint(1, count, out);
-    double(2, cell.sum(), out);
+    double(2, cells.sum(), out);
     let mut cumulative = 0;
-    let bounds = cell.bounds().iter().copied().chain([f64::INFINITY]);
+    let bounds = cells.bounds().iter().copied().chain([f64::INFINITY]);
     for (bucket, (more, bound)) in counts.iter().zip(bounds).enumerate() {
         cumulative += more;
         message(3, out, |out| {
             uint(1, cumulative.min(count), out);
             double(2, bound, out);
-            if let Some(last) = cell.exemplars().and_then(|all| all.last(bucket)) {
+            if let Some(last) = cells.exemplar(bucket) {
                 message(3, out, |out| exemplar(&last, out));
             }
         });

@@ -6,6 +6,7 @@ mod bounds;
 mod concurrent;
 mod exemplars;
 mod facade;
+mod folded;
 mod naming;
 mod oracle;
 mod parser;

@@ -223,3 +223,20 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn series_that_are_shown_as_one_are_one_native_histogram() {
+    let recorder = Recorder::new(Options::new().exponential(true).shown_without("wait_seconds", "status"));
+    for (status, value) in [("200", 0.25), ("500", 0.25), ("503", 4.0)] {
+        recorder.histogram("wait_seconds", &[("status", status)]).record(value);
+    }
+    let families = families(&recorder);
+    let [MetricFamily { metric, .. }] = &families[..] else { panic!("one: {families:?}") };
+    let [metric] = &metric[..] else { panic!("one: {metric:?}") };
+    assert!(metric.label.is_empty());
+    let histogram = metric.histogram.as_ref().unwrap();
+    let head = (histogram.sample_count, histogram.sample_sum, histogram.schema);
+    assert_eq!(head, (Some(3), Some(4.5), Some(3)));
+    assert_eq!(histogram.positive_delta, [2, -1], "two of 0.25, one of 4");
+    assert_eq!(histogram.bucket.last().unwrap().cumulative_count, Some(3));
+}

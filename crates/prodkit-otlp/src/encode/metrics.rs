@@ -1,9 +1,9 @@
 //! Metrics: the points of one snapshot, or of the difference of two.
 
-use super::{nanos, text};
+use super::{nanos, pair, text};
 use crate::{Histograms, Temporality};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
-use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue};
+use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue, any_value};
 use opentelemetry_proto::tonic::metrics::v1::{
     self as proto, AggregationTemporality, ExponentialHistogramDataPoint, HistogramDataPoint,
     NumberDataPoint, exemplar, exponential_histogram_data_point::Buckets, metric, number_data_point,
@@ -151,7 +151,17 @@ fn exemplar(exemplar: &Exemplar) -> proto::Exemplar {
 }
 
 fn labels(point: &Point) -> Vec<KeyValue> {
-    point.labels.iter().map(|(name, value)| text(name, value)).collect()
+    point.labels.iter().map(|(name, value)| label(name, value)).collect()
+}
+
+/// Attributes that the semantic conventions have as whole numbers, where labels are text always.
+const NUMBERS: [&str; 2] = ["http.response.status_code", "server.port"];
+
+fn label(name: &str, value: &str) -> KeyValue {
+    match value.parse() {
+        Ok(number) if NUMBERS.contains(&name) => pair(name, any_value::Value::IntValue(number)),
+        _ => text(name, value),
+    }
 }
 
 /// The unit as [UCUM](https://ucum.org/ucum) writes it.

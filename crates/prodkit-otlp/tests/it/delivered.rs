@@ -5,6 +5,7 @@ use metrics::{Key, Label, Metadata, Recorder as _};
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value};
 use opentelemetry_proto::tonic::metrics::v1::{metric::Data, number_data_point};
 use opentelemetry_proto::tonic::resource::v1::Resource as ProtoResource;
 use prodkit_fakes::FakeCollector;
@@ -154,6 +155,8 @@ async fn metrics_arrive_at_the_end_and_at_intervals() {
     recorder.describe_counter("orders".into(), Some(metrics::Unit::Count), "Orders placed".into());
     recorder.register_counter(&counter, &METADATA).increment(3);
     recorder.register_gauge(&Key::from_name("depth"), &METADATA).set(-1.5);
+    let labels = [("http.response.status_code", "404"), ("server.port", "http")];
+    recorder.counter("answers", &labels).increment(1);
     let histogram = recorder.register_histogram(&Key::from_name("http_request_duration_seconds"), &METADATA);
     histogram.record(0.003);
     histogram.record(1000.0);
@@ -166,7 +169,7 @@ async fn metrics_arrive_at_the_end_and_at_intervals() {
     let report = otlp.shutdown(AMPLE).await;
     let received = collector.received_at("/v1/metrics");
     let tally = report.stats.metrics;
-    assert_eq!((tally.offered, tally.exported), (3 * received.len() as u64, 3 * received.len() as u64));
+    assert_eq!((tally.offered, tally.exported), (4 * received.len() as u64, 4 * received.len() as u64));
 
     let request = ExportMetricsServiceRequest::decode(received.last().unwrap().body.clone()).unwrap();
     check(request.resource_metrics[0].resource.as_ref());
@@ -181,6 +184,12 @@ async fn metrics_arrive_at_the_end_and_at_intervals() {
     assert_eq!(point.value, Some(number_data_point::Value::AsInt(3)));
     assert_eq!(value(&point.attributes, "region").as_deref(), Some("eu"));
     assert!(point.start_time_unix_nano > 0 && point.start_time_unix_nano <= point.time_unix_nano);
+
+    let Some(Data::Sum(sum)) = &metric("answers").data else { panic!() };
+    let [status, port] = &sum.data_points[0].attributes[..] else { panic!("{sum:?}") };
+    let of = |pair: &KeyValue| pair.value.clone().unwrap().value.unwrap();
+    assert_eq!(of(status), any_value::Value::IntValue(404), "a number by the conventions");
+    assert_eq!(of(port), any_value::Value::StringValue("http".into()), "what is none stays text");
 
     let Some(Data::Gauge(gauge)) = &metric("depth").data else { panic!() };
     assert_eq!(gauge.data_points[0].value, Some(number_data_point::Value::AsDouble(-1.5)));

@@ -11,13 +11,16 @@ type Labels = Vec<(String, String)>;
 /// Requests that matched no route have this one.
 const UNMATCHED: &str = "unmatched";
 
+/// The status of a request whose client went away before it was answered.
+const NOT_ANSWERED: &str = "499";
+
 /// Gives the metrics of prodkit their names. `is_secure` is what the main port is spoken to with.
 pub(crate) fn conventional(options: Options, is_secure: bool) -> Options {
     let request = if is_secure { secure_request } else { plain_request };
     let known = [
         ("http_request_duration_seconds", Exported::named("http.server.request.duration").labels(request)),
-        // the conventions count requests by that histogram, which has no status here: this one has
-        ("http_requests_total", Exported::named("http_requests_total").labels(request)),
+        // the conventions count requests by that histogram
+        ("http_requests_total", Exported::hidden()),
         (
             "http_client_request_duration_seconds",
             Exported::named("http.client.request.duration").labels(call),
@@ -41,16 +44,29 @@ fn secure_request(labels: &[(String, String)]) -> Labels {
 }
 
 fn request(labels: &[(String, String)], scheme: &str) -> Labels {
-    let matched = |(name, value): &&(String, String)| !(name == "endpoint" && value == UNMATCHED);
-    let named = labels.iter().filter(matched).map(|(name, value)| match name.as_str() {
-        "method" => pair("http.request.method", value),
-        "endpoint" => pair("http.route", value),
-        "status" => pair("http.response.status_code", value),
-        other => pair(other, value),
-    });
-    let mut named: Labels = named.chain([pair("url.scheme", scheme)]).collect();
+    let mut named = vec![pair("url.scheme", scheme)];
+    for (name, value) in labels {
+        match name.as_str() {
+            "method" => named.push(pair("http.request.method", value)),
+            "endpoint" if value == UNMATCHED => {}
+            "endpoint" => named.push(pair("http.route", value)),
+            "status" => {
+                named.push(pair("http.response.status_code", value));
+                named.extend(failure(value).map(|error| pair("error.type", error)));
+            }
+            other => named.push(pair(other, value)),
+        }
+    }
     named.sort();
     named
+}
+
+/// What the span of such a request has as its `error.type`, as far as the status tells.
+fn failure(status: &str) -> Option<&str> {
+    match status {
+        NOT_ANSWERED => Some("client_disconnected"),
+        status => status.starts_with('5').then_some(status),
+    }
 }
 
 fn call(labels: &[(String, String)]) -> Labels {
@@ -100,30 +116,34 @@ mod tests {
     #[test]
     fn a_request_is_named_by_the_conventions() {
         let record = |recorder: &Recorder| {
-            let labels = [("method", "GET"), ("endpoint", "/orders/{id}")];
-            recorder.histogram("http_request_duration_seconds", &labels).record(0.1);
-            let unmatched = [("method", "GET"), ("endpoint", "unmatched"), ("status", "404")];
-            recorder.counter("http_requests_total", &unmatched).increment(1);
+            for (route, status) in [
+                ("/orders/{id}", "200"),
+                ("/orders/{id}", "499"),
+                ("/orders/{id}", "503"),
+                ("unmatched", "404"),
+            ] {
+                let labels = [("method", "GET"), ("endpoint", route), ("status", status)];
+                recorder.histogram("http_request_duration_seconds", &labels).record(0.1);
+                recorder.counter("http_requests_total", &labels).increment(1);
+            }
             let mut text = Vec::new();
             recorder.encode(Format::Text004, &mut text);
-            let text = String::from_utf8(text).unwrap();
-            assert!(
-                text.contains("http_request_duration_seconds_count{method=\"GET\",endpoint=")
-                    || text.contains("http_request_duration_seconds_count{endpoint="),
-                "{text}"
-            );
-            assert!(!text.contains("http_server_request_duration"), "{text}");
+            assert!(!String::from_utf8(text).unwrap().contains("http_server_request_duration"));
         };
         let expected = |scheme: &str| {
+            let of = |labels: &str| {
+                let labels = format!("{labels} url.scheme={scheme}");
+                ("http.server.request.duration".to_owned(), labels)
+            };
+            let route = |more: &str, status| {
+                let method = "http.request.method=GET";
+                format!("{more}{method} http.response.status_code={status} http.route=/orders/{{id}}")
+            };
             [
-                (
-                    "http.server.request.duration".to_owned(),
-                    format!("http.request.method=GET http.route=/orders/{{id}} url.scheme={scheme}"),
-                ),
-                (
-                    "http_requests_total".to_owned(),
-                    format!("http.request.method=GET http.response.status_code=404 url.scheme={scheme}"),
-                ),
+                of(&route("", 200)),
+                of(&route("error.type=client_disconnected ", 499)),
+                of(&route("error.type=503 ", 503)),
+                of("http.request.method=GET http.response.status_code=404"),
             ]
         };
         assert_eq!(exported(false, record), expected("http"));
