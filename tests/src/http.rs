@@ -1,7 +1,9 @@
 //! An HTTP/1.1 client that never retries: what is lost is seen to be lost.
 
-use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::Duration;
 
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -34,8 +36,9 @@ impl Response {
 
 /// A connection that is kept between requests.
 #[derive(Debug)]
-pub struct Connection {
-    stream: BufReader<TcpStream>,
+pub struct Connection<S = TcpStream> {
+    stream: BufReader<S>,
+    host: String,
 }
 
 impl Connection {
@@ -49,9 +52,34 @@ impl Connection {
         stream.set_read_timeout(Some(TIMEOUT))?;
         stream.set_write_timeout(Some(TIMEOUT))?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream: BufReader::new(stream) })
+        Ok(Self { stream: BufReader::new(stream), host: to.to_string() })
     }
 
+    /// Whether the other side has closed it, or sent what nobody asked for: not to be used for another request.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        let stream = self.stream.get_ref();
+        let looked = stream.set_nonblocking(true).and_then(|()| stream.peek(&mut [0]));
+        let idle = looked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
+        stream.set_nonblocking(false).is_err() || !idle || !self.stream.buffer().is_empty()
+    }
+}
+
+impl Connection<UnixStream> {
+    /// Connects to a Unix socket.
+    ///
+    /// # Errors
+    ///
+    /// When nobody listens there.
+    pub fn open_unix(to: &Path) -> io::Result<Self> {
+        let stream = UnixStream::connect(to)?;
+        stream.set_read_timeout(Some(TIMEOUT))?;
+        stream.set_write_timeout(Some(TIMEOUT))?;
+        Ok(Self { stream: BufReader::new(stream), host: "localhost".to_owned() })
+    }
+}
+
+impl<S: io::Read + io::Write> Connection<S> {
     /// Sends a request and reads its answer.
     ///
     /// # Errors
@@ -64,7 +92,7 @@ impl Connection {
         headers: &[(&str, &str)],
         body: &[u8],
     ) -> io::Result<Response> {
-        let host = self.stream.get_ref().peer_addr()?;
+        let host = &self.host;
         let mut head =
             format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\ncontent-length: {}\r\n", body.len());
         for (name, value) in headers {
@@ -75,15 +103,6 @@ impl Connection {
         raw.extend_from_slice(body);
         self.stream.get_mut().write_all(&raw)?;
         self.read()
-    }
-
-    /// Whether the other side has closed it, or sent what nobody asked for: not to be used for another request.
-    #[must_use]
-    pub fn is_closed(&self) -> bool {
-        let stream = self.stream.get_ref();
-        let looked = stream.set_nonblocking(true).and_then(|()| stream.peek(&mut [0]));
-        let idle = looked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
-        stream.set_nonblocking(false).is_err() || !idle || !self.stream.buffer().is_empty()
     }
 
     fn read(&mut self) -> io::Result<Response> {

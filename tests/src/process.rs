@@ -45,15 +45,11 @@ pub fn order_service(beside: &Path) -> Result<PathBuf, String> {
     Ok(binary)
 }
 
-/// The fixture to start: that of the release beside `PRODKIT_STATIC_BINARY` where the variable is set, else `built`, the one
-/// of the test's own profile.
-/// Whether it is there is not looked at.
+/// The binary of the release, where the gate has built one: beside `PRODKIT_STATIC_BINARY`. Whether it is there is not looked
+/// at.
 #[must_use]
-pub fn fixture(built: &str) -> PathBuf {
-    match std::env::var_os("PRODKIT_STATIC_BINARY") {
-        Some(release) => Path::new(&release).with_file_name("fixture"),
-        None => PathBuf::from(built),
-    }
+pub fn released(name: &str) -> Option<PathBuf> {
+    Some(Path::new(&std::env::var_os("PRODKIT_STATIC_BINARY")?).with_file_name(name))
 }
 
 /// A running service, killed when dropped.

@@ -1,7 +1,7 @@
 //! Offers as many spans, log records and metric records to a collector as it is told to, on one kind of runtime, and
 //! prints what that cost: one line of JSON.
 //!
-//! `flood current_thread|one|many ENDPOINT COUNT [CA]`
+//! `flood current_thread|one|many grpc|http/protobuf ENDPOINT COUNT [CA]`
 
 use std::fs;
 use std::process::ExitCode;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use metrics::{Key, Label, Level, Metadata, Recorder as _};
 use prodkit_metrics::{Options, Recorder};
-use prodkit_otlp::{Otlp, Resource, Settings, Span, SpanKind, start};
+use prodkit_otlp::{Otlp, Protocol, Resource, Settings, Span, SpanKind, start};
 use prodkit_trace::TraceContext;
 use serde_json::json;
 use tokio::runtime::{Builder, Runtime};
@@ -24,9 +24,11 @@ const SERIES: u64 = 1_000;
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
-    let [flavour, endpoint, count, ca @ ..] = &arguments[..] else { return ExitCode::from(64) };
-    let Some(runtime) = runtime(flavour) else { return ExitCode::from(64) };
-    match runtime.block_on(flood(endpoint, count.parse().unwrap_or(0), ca.first())) {
+    let [flavour, protocol, endpoint, count, ca @ ..] = &arguments[..] else { return ExitCode::from(64) };
+    let (Some(runtime), Some(protocol)) = (runtime(flavour), self::protocol(protocol)) else {
+        return ExitCode::from(64);
+    };
+    match runtime.block_on(flood(endpoint, protocol, count.parse().unwrap_or(0), ca.first())) {
         Ok(report) => {
             #[expect(clippy::print_stdout, reason = "the test reads it")]
             {
@@ -51,13 +53,23 @@ fn runtime(flavour: &str) -> Option<Runtime> {
     builder.worker_threads(workers).enable_all().build().ok()
 }
 
+fn protocol(name: &str) -> Option<Protocol> {
+    match name {
+        "grpc" => Some(Protocol::Grpc),
+        "http/protobuf" => Some(Protocol::HttpProtobuf),
+        _ => None,
+    }
+}
+
 async fn flood(
     endpoint: &str,
+    protocol: Protocol,
     count: u64,
     ca: Option<&String>,
 ) -> Result<serde_json::Value, Box<dyn std::error::Error>> {
     let recorder = Recorder::new(Options::default());
     let mut settings = Settings::to(endpoint);
+    settings.protocol = Some(protocol);
     settings.tls.ca = ca.map(Into::into);
     settings.logs.enabled = true;
     settings.metric_interval = Duration::from_millis(200);

@@ -14,7 +14,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
 use prodkit_fakes::{Behaviour, FakeAuthority, FakeCollector};
 use prost::Message as _;
 
-use crate::{FLUSH, LONG_FLUSH};
+use crate::{FLUSH, LONG_FLUSH, network};
 
 /// That of the collectors that speak TLS.
 static AUTHORITY: LazyLock<FakeAuthority> = LazyLock::new(FakeAuthority::new);
@@ -23,8 +23,10 @@ static AUTHORITY: LazyLock<FakeAuthority> = LazyLock::new(FakeAuthority::new);
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Way {
     Refuses,
-    /// Packets go nowhere: no answer to a connection at all.
+    /// No answer to a connection at all: those that wait to be accepted are too many already.
     Swallows,
+    /// No answer to a connection at all: every packet is dropped on the way.
+    Drops,
     /// Connections are made and nothing is ever answered.
     Silent,
     /// Every answer takes its time, but comes.
@@ -49,9 +51,10 @@ pub(crate) enum Way {
     Forbids,
 }
 
-pub(crate) const WAYS: [Way; 13] = [
+pub(crate) const WAYS: [Way; 14] = [
     Way::Refuses,
     Way::Swallows,
+    Way::Drops,
     Way::Silent,
     Way::Slow,
     Way::Resets,
@@ -118,6 +121,11 @@ impl Collector {
                 Self::Socket { address, _waiting: Vec::new(), _listener: None }
             }
             Way::Swallows => swallow(),
+            Way::Drops => Self::Socket {
+                address: network::COLLECTOR.parse().unwrap(),
+                _waiting: Vec::new(),
+                _listener: None,
+            },
             Way::Tls => alert(),
             Way::Plain => fake(Behaviour::Answer),
             Way::Untrusted | Way::Demands => {

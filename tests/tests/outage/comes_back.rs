@@ -6,7 +6,7 @@ use prodkit_fakes::{Behaviour, FakeCollector};
 use tokio::runtime::Builder;
 
 use crate::collector::Way;
-use crate::service::{BEGAN, ENDED, count, end, requests, said, start};
+use crate::service::{BEGAN, ENDED, SPANS, count, end, requests, said, start};
 use crate::{LONG_FLUSH, REQUESTS};
 
 /// Away for a while, and then there: what waited arrives, and two lines are said about it.
@@ -14,17 +14,17 @@ pub(crate) fn at_once(workers: usize) {
     let collector = FakeCollector::start();
     collector.behave(Behaviour::status(503));
     let (mut service, main, _folder) = start(&collector.url(), "http/protobuf", workers, Way::Slow, &[]);
-    requests(main, REQUESTS);
+    requests(&main, REQUESTS);
     assert!(said(&mut service, BEGAN).is_some());
-    requests(main, REQUESTS);
+    requests(&main, REQUESTS);
     collector.behave(Behaviour::Answer);
-    requests(main, REQUESTS);
+    requests(&main, REQUESTS);
     let line = said(&mut service, ENDED).unwrap_or_else(|| panic!("never again: {:#?}", service.seen()));
     assert_eq!(line["level"], "INFO");
     assert!(line["seconds"].as_f64().is_some_and(|seconds| seconds > 0.0), "{line}");
-    requests(main, REQUESTS);
+    requests(&main, REQUESTS);
     let [exported, ..] = end(&mut service, 4 * REQUESTS, LONG_FLUSH);
-    assert!(exported >= REQUESTS, "{exported}");
+    assert!(exported >= REQUESTS * SPANS, "{exported}");
     assert_eq!((count(&service, BEGAN), count(&service, ENDED)), (1, 1), "{:#?}", service.seen());
 }
 
@@ -55,7 +55,7 @@ fn away(protocol: &str, workers: usize, least: Duration) {
     let (mut service, main, _folder) = start(&collector.url(), protocol, workers, Way::Slow, &patient);
     let waiting = Builder::new_current_thread().enable_time().build().unwrap();
     let begun = Instant::now();
-    requests(main, REQUESTS);
+    requests(&main, REQUESTS);
     let mut attempts = ATTEMPTS;
     waiting.block_on(collector.wait_for_at(path, attempts));
     while begun.elapsed() < least {
@@ -63,12 +63,12 @@ fn away(protocol: &str, workers: usize, least: Duration) {
         waiting.block_on(collector.wait_for_at(path, attempts));
     }
     assert!(begun.elapsed() >= PAUSES, "{attempts} attempts in {:?}", begun.elapsed());
-    requests(main, REQUESTS);
+    requests(&main, REQUESTS);
     collector.behave(Behaviour::Answer);
     let line = said(&mut service, ENDED).unwrap_or_else(|| panic!("never again: {:#?}", service.seen()));
     assert!(line["seconds"].as_f64().is_some_and(|seconds| seconds >= PAUSES.as_secs_f64()), "{line}");
     assert_eq!(line["lost"], 0, "{line}");
-    requests(main, REQUESTS);
-    assert_eq!(end(&mut service, 3 * REQUESTS, LONG_FLUSH), [3 * REQUESTS, 0, 0]);
+    requests(&main, REQUESTS);
+    assert_eq!(end(&mut service, 3 * REQUESTS, LONG_FLUSH), [3 * REQUESTS * SPANS, 0, 0]);
     assert_eq!((count(&service, BEGAN), count(&service, ENDED)), (1, 1), "{:#?}", service.seen());
 }

@@ -5,19 +5,24 @@
 mod collector;
 mod comes_back;
 mod flood;
+mod network;
 mod service;
 
 use std::process::ExitCode;
 use std::time::Duration;
 
 use libtest_mimic::{Arguments, Trial};
+use prodkit_e2e::tools;
 
 use collector::{Collector, WAYS, Way};
 use comes_back::{after_a_minute, at_once, between_attempts};
 use flood::{a_million_of_each_to_nobody, flooded};
 use service::{BEGAN, ENDED, REJECTED, count, end, requests, said, start};
 
-/// Requests of each cell, each a span.
+/// Built with this; `released` is preferred.
+const FLOOD: &str = env!("CARGO_BIN_EXE_flood");
+
+/// Requests of each half of a cell.
 const REQUESTS: u64 = 20;
 /// What the last telemetry may take of a collector that gets nothing, and of one that answers.
 const FLUSH: Duration = Duration::from_millis(800);
@@ -33,13 +38,9 @@ fn main() -> ExitCode {
     let mut trials = vec![trial("it comes back after a minute".to_owned(), after_a_minute)];
     for protocol in ["http/protobuf", "grpc"] {
         for workers in [1, 4] {
-            for way in WAYS {
-                // a fake that speaks gRPC answers with gRPC's words for these
+            for way in WAYS.into_iter().filter(|way| possible(*way, protocol)) {
                 let name = format!("{way:?}, {protocol}, {workers} workers");
-                if protocol == "grpc" && matches!(way, Way::Resets) {
-                    continue;
-                }
-                trials.push(trial(name, move || cell(way, protocol, workers)));
+                trials.push(of(way, name, move || cell(way, protocol, workers)));
             }
         }
     }
@@ -53,20 +54,30 @@ fn main() -> ExitCode {
     for flavour in ["current_thread", "one", "many"] {
         let name = format!("a million of each to nobody, {flavour}");
         trials.push(trial(name, move || a_million_of_each_to_nobody(flavour)));
-        for way in [
-            Way::Refuses,
-            Way::Swallows,
-            Way::Silent,
-            Way::Unavailable,
-            Way::Tls,
-            Way::Plain,
-            Way::Untrusted,
-            Way::Demands,
-        ] {
-            trials.push(trial(format!("{way:?}, {flavour}"), move || drop(flooded(flavour, way, 3_000))));
+        for protocol in ["http/protobuf", "grpc"] {
+            for way in WAYS.into_iter().filter(|way| possible(*way, protocol)) {
+                let name = format!("{way:?}, {protocol}, {flavour}");
+                trials.push(of(way, name, move || drop(flooded(flavour, protocol, way, 3_000))));
+            }
         }
     }
     libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// A fake that speaks gRPC answers with gRPC's words for this.
+fn possible(way: Way, protocol: &str) -> bool {
+    !(protocol == "grpc" && way == Way::Resets)
+}
+
+/// A trial that needs what its way needs.
+fn of(way: Way, name: String, test: impl FnOnce() + Send + 'static) -> Trial {
+    if way != Way::Drops {
+        return trial(name, test);
+    }
+    tools::trial(&name, network::tools, |()| {
+        test();
+        Ok(())
+    })
 }
 
 fn trial(name: String, test: impl FnOnce() + Send + 'static) -> Trial {
@@ -79,7 +90,7 @@ fn trial(name: String, test: impl FnOnce() + Send + 'static) -> Trial {
 fn cell(way: Way, protocol: &str, workers: usize) {
     let collector = Collector::start(way);
     let (mut service, main, _folder) = start(&collector.url(), protocol, workers, way, &[]);
-    requests(main, REQUESTS);
+    requests(&main, REQUESTS);
     let lossless = way == Way::Slow;
     if way == Way::Partial {
         assert!(said(&mut service, REJECTED).is_some());
@@ -87,9 +98,15 @@ fn cell(way: Way, protocol: &str, workers: usize) {
         let line = said(&mut service, BEGAN).unwrap_or_else(|| panic!("nothing said: {:#?}", service.seen()));
         assert_eq!(line["level"], "WARN");
         assert!(line["lost"].is_u64() && line["reason"].is_string(), "{line}");
+        if matches!(way, Way::Swallows | Way::Drops) {
+            assert_eq!(line["reason"], "no answer in time");
+        }
+    }
+    if way == Way::Drops {
+        assert!(network::dropped(service.pid()) > 0, "nothing was dropped");
     }
     // it goes on as if nothing were
-    requests(main, REQUESTS);
+    requests(&main, REQUESTS);
     let [exported, dropped, failed] = end(&mut service, 2 * REQUESTS, way.flush());
     match way {
         Way::Slow => assert_eq!((dropped, failed), (0, 0)),

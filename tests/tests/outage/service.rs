@@ -1,25 +1,33 @@
 //! The service, what it says, and how it ends.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use prodkit_e2e::http::Connection;
-use prodkit_e2e::process::{Service, fixture};
+use prodkit_e2e::http::{Connection, Response};
+use prodkit_e2e::process::{Service, order_service, released};
 use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::SLACK;
 use crate::collector::Way;
+use crate::{SLACK, network};
 
-/// A service that exports often, and gives up on a batch within the test. What `more` sets comes last, and counts.
+/// Where it serves.
+pub(crate) enum Main {
+    Tcp(SocketAddr),
+    /// In a network of its own nobody reaches a port of it.
+    Unix(PathBuf),
+}
+
+/// An order-service that exports often, and gives up on a batch within the test. What `more` sets comes last, and counts.
 pub(crate) fn start(
     url: &str,
     protocol: &str,
     workers: usize,
     way: Way,
     more: &[&str],
-) -> (Service, SocketAddr, TempDir) {
+) -> (Service, Main, TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let ca = way.over_tls(folder.path());
     let url = way.spell(url);
@@ -45,20 +53,46 @@ pub(crate) fn start(
     ];
     let settings: Vec<_> = settings.into_iter().chain(ca.as_deref()).chain(more.iter().copied()).collect();
     let often = [("OTEL_BSP_SCHEDULE_DELAY", "20"), ("OTEL_BLRP_SCHEDULE_DELAY", "20")];
+    let binary =
+        released("order-service").map_or_else(|| order_service(Path::new(crate::FLOOD)), Ok).unwrap();
+    let socket = (way == Way::Drops).then(|| folder.path().join("main.socket"));
     let begun = Instant::now();
-    let fixture = fixture(env!("CARGO_BIN_EXE_fixture"));
-    let mut service = Service::start(&fixture, folder.path(), &settings, &often)
-        .unwrap_or_else(|error| panic!("{}: {error}", fixture.display()));
-    let Some((Some(main), _)) = service.ready() else { panic!("never ready: {:#?}", service.seen()) };
+    let started = match &socket {
+        Some(socket) => {
+            let host = format!("server.host=unix:{}", socket.display());
+            let settings: Vec<_> = settings.iter().copied().chain([&*host]).collect();
+            network::of_its_own(&binary, folder.path(), &settings, &often)
+        }
+        None => Service::start(&binary, folder.path(), &settings, &often),
+    };
+    let mut service = started.unwrap_or_else(|error| panic!("{}: {error}", binary.display()));
+    let ready = service.ready().unwrap_or_else(|| panic!("never ready: {:#?}", service.seen()));
     assert!(begun.elapsed() < SLACK, "the start waited for the collector");
+    let main = socket.map(Main::Unix).or(ready.0.map(Main::Tcp)).unwrap();
     (service, main, folder)
 }
 
-/// Each is a span and a log record.
-pub(crate) fn requests(main: SocketAddr, count: u64) {
-    let mut connection = Connection::open(main).unwrap();
+/// What each request is: its own span, `getOrder` below it, and `fetchOrderFromDB` below that.
+pub(crate) const SPANS: u64 = 3;
+
+/// So many requests.
+pub(crate) fn requests(main: &Main, count: u64) {
+    match main {
+        Main::Tcp(address) => {
+            let mut connection = Connection::open(*address).unwrap();
+            all(count, |method, path| connection.request(method, path, &[], b""));
+        }
+        Main::Unix(path) => {
+            let mut connection = Connection::open_unix(path).unwrap();
+            all(count, |method, path| connection.request(method, path, &[], b""));
+        }
+    }
+}
+
+fn all(count: u64, mut request: impl FnMut(&str, &str) -> std::io::Result<Response>) {
     for _ in 0..count {
-        assert_eq!(connection.request("GET", "/say/0", &[], b"").unwrap().status, 200);
+        // the books are empty
+        assert_eq!(request("GET", "/api/orders/ORD-none").unwrap().status, 404);
     }
 }
 
@@ -88,8 +122,8 @@ pub(crate) fn last(service: &Service, signal: &str) -> [u64; 3] {
     })
 }
 
-/// Ends it; in time, in order, and with every span accounted for.
-pub(crate) fn end(service: &mut Service, offered: u64, flush: Duration) -> [u64; 3] {
+/// Ends it after so many requests; in time, in order, and with every span accounted for.
+pub(crate) fn end(service: &mut Service, requests: u64, flush: Duration) -> [u64; 3] {
     let begun = Instant::now();
     service.signal(Signal::TERM).unwrap();
     let code = service.wait().unwrap().code();
@@ -99,6 +133,6 @@ pub(crate) fn end(service: &mut Service, offered: u64, flush: Duration) -> [u64;
     let took = Duration::from_millis(stopped["flush_ms"].as_u64().unwrap());
     assert!(took <= flush + Duration::from_secs(2), "the flush kept its budget: {stopped}");
     let traces = last(service, "traces");
-    assert_eq!(traces.iter().sum::<u64>(), offered, "{stopped}");
+    assert_eq!(traces.iter().sum::<u64>(), requests * SPANS, "{stopped}");
     traces
 }
