@@ -63,7 +63,8 @@ impl Exponential {
     /// What was counted after `earlier`, an older state of the same buckets.
     pub(crate) fn since(&self, earlier: &Self) -> Self {
         // They only ever become coarser.
-        let earlier = earlier.clone().coarsened(self.scale);
+        let coarser = (earlier.scale > self.scale).then(|| earlier.clone().coarsened(self.scale));
+        let earlier = coarser.as_ref().unwrap_or(earlier);
         Self {
             zero_count: self.zero_count.saturating_sub(earlier.zero_count),
             positive: self.positive.since(&earlier.positive),
@@ -99,8 +100,8 @@ impl Exponential {
     pub(crate) fn coarsened(mut self, scale: i32) -> Self {
         while self.scale > scale {
             self.scale -= 1;
-            self.positive = self.positive.halved();
-            self.negative = self.negative.halved();
+            self.positive.halve();
+            self.negative.halve();
         }
         self
     }
@@ -153,26 +154,26 @@ impl Side {
         counts.truncate(last);
         let first = counts.iter().position(|count| *count > 0).unwrap_or_default();
         counts.drain(..first);
-        if counts.is_empty() {
-            return Self::default();
-        }
-        Self { offset: offset + i32::try_from(first).unwrap_or_default(), counts }
+        let offset = if counts.is_empty() { 0 } else { offset + i32::try_from(first).unwrap_or_default() };
+        Self { offset, counts }
     }
 
-    /// Two neighbours become one.
-    fn halved(&self) -> Self {
-        let mut halved =
-            Self { offset: self.offset >> 1, counts: Vec::with_capacity(self.counts.len() / 2 + 1) };
-        for (bucket, count) in (self.offset..).zip(&self.counts) {
-            let place = usize::try_from((bucket >> 1) - halved.offset).unwrap_or_default();
-            if place == halved.counts.len() {
-                halved.counts.push(0);
-            }
-            if let Some(last) = halved.counts.last_mut() {
-                *last += count;
+    /// Two neighbours become one, in place.
+    fn halve(&mut self) {
+        let offset = self.offset >> 1;
+        let mut len = 0;
+        for (place, bucket) in (0..self.counts.len()).zip(self.offset..) {
+            let count = self.counts[place];
+            let half = usize::try_from((bucket >> 1) - offset).unwrap_or_default();
+            if half == len {
+                self.counts[half] = count;
+                len += 1;
+            } else {
+                self.counts[half] += count;
             }
         }
-        if halved.counts.is_empty() { Self::default() } else { halved }
+        self.counts.truncate(len);
+        self.offset = offset;
     }
 }
 
@@ -205,12 +206,26 @@ impl Cell {
     }
 
     pub(crate) fn read(&self) -> Exponential {
+        self.read_in(Vec::new(), Vec::new())
+    }
+
+    /// [`read`](Self::read), in the memory of an older one.
+    pub(crate) fn read_into(&self, read: &mut Option<Exponential>) {
+        let memory = read.take().map(|read| (read.positive.counts, read.negative.counts));
+        let (positive, negative) = memory.unwrap_or_default();
+        *read = Some(self.read_in(positive, negative));
+    }
+
+    fn read_in(&self, positive: Vec<u64>, negative: Vec<u64>) -> Exponential {
         let read = Exponential {
             scale: SCALE,
             zero_threshold: THRESHOLD,
             zero_count: self.zero.load(Relaxed),
-            positive: self.positive.read(),
-            negative: self.negative.get().map(|pages| pages.read()).unwrap_or_default(),
+            positive: self.positive.read(positive),
+            negative: match self.negative.get() {
+                Some(pages) => pages.read(negative),
+                None => Side::default(),
+            },
         };
         read.bounded()
     }
@@ -225,12 +240,17 @@ impl Pages {
         page[place % PAGE].fetch_add(times, Relaxed);
     }
 
-    fn read(&self) -> Side {
-        let counts = self.0.iter().flat_map(|page| match page.get() {
-            Some(page) => page.iter().map(|count| count.load(Relaxed)).collect(),
-            None => vec![0; PAGE],
-        });
-        Side::trimmed(LOWEST << SCALE, counts.collect())
+    fn read(&self, mut counts: Vec<u64>) -> Side {
+        counts.clear();
+        let mut offset = LOWEST << SCALE;
+        for page in &self.0 {
+            match page.get() {
+                Some(page) => counts.extend(page.iter().map(|count| count.load(Relaxed))),
+                None if counts.is_empty() => offset += PAGE as i32,
+                None => counts.resize(counts.len() + PAGE, 0),
+            }
+        }
+        Side::trimmed(offset, counts)
     }
 }
 

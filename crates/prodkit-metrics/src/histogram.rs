@@ -144,17 +144,33 @@ impl Cell {
     }
 
     pub(crate) fn read(&self) -> Distribution {
-        let counts: Vec<u64> = self.counts().collect();
-        let exemplars = self.exemplars.as_ref();
-        let exemplars = (0..counts.len()).filter_map(|bucket| exemplars?.last(bucket)).collect();
-        Distribution {
+        let mut read = Distribution {
             bounds: Arc::clone(&self.bounds),
-            count: counts.iter().sum(),
-            counts,
-            sum: self.sum(),
-            exponential: self.exponential(),
-            exemplars,
+            count: 0,
+            counts: Vec::with_capacity(self.counts.len()),
+            sum: 0.0,
+            exponential: None,
+            exemplars: Vec::new(),
+        };
+        self.read_into(&mut read);
+        read
+    }
+
+    /// [`read`](Self::read), in the memory of an older one, of whatever histogram.
+    pub(crate) fn read_into(&self, read: &mut Distribution) {
+        let Distribution { bounds, count, counts, sum, exponential, exemplars } = read;
+        bounds.clone_from(&self.bounds);
+        counts.clear();
+        counts.extend(self.counts());
+        *count = counts.iter().sum();
+        *sum = self.sum();
+        match &self.exponential {
+            Some(cell) => cell.read_into(exponential),
+            None => *exponential = None,
         }
+        exemplars.clear();
+        let last = self.exemplars.as_ref();
+        exemplars.extend((0..counts.len()).filter_map(|bucket| last?.last(bucket)));
     }
 }
 

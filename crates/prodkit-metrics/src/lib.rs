@@ -54,6 +54,7 @@ mod counter;
 mod encode;
 mod exemplar;
 mod exponential;
+mod export;
 mod exported;
 mod fold;
 mod format;

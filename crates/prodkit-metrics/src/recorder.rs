@@ -118,8 +118,17 @@ impl Recorder {
     /// Every metric as values, for an exporter that does not speak Prometheus.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
+        let mut snapshot = Snapshot::default();
+        self.snapshot_into(&mut snapshot);
+        snapshot
+    }
+
+    /// Makes `snapshot`, an older one, one of now. It keeps its memory: where no series has come since, nothing is
+    /// allocated.
+    pub fn snapshot_into(&self, snapshot: &mut Snapshot) {
         let scrape = self.0.refreshed(Instant::now());
-        Snapshot { taken: SystemTime::now(), families: scrape.families(&self.0.options) }
+        snapshot.taken = SystemTime::now();
+        scrape.export(&mut snapshot.families);
     }
 
     /// How much there is, and what was turned away.

@@ -7,7 +7,7 @@ use crate::catalogue::{Catalogue, Change, Meta};
 use crate::fold::Shown;
 use crate::index::Index;
 use crate::series::{Series, Slot};
-use crate::{Family, Kind, Options, Point, name};
+use crate::{Exported, Kind, Options, name};
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -32,8 +32,10 @@ pub(crate) struct Table {
     pub(crate) clashes: bool,
     /// Some of its series are shown as one.
     folds: bool,
+    /// How exporters see it, if otherwise than it was registered.
+    pub(crate) exported: Option<Exported>,
     /// Sorted by what is shown of the labels, and then by all of them.
-    rows: Vec<Row>,
+    pub(crate) rows: Vec<Row>,
 }
 
 #[derive(Debug)]
@@ -42,6 +44,8 @@ pub(crate) struct Row {
     pub(crate) prefix: Box<[u8]>,
     pub(crate) slot: Slot,
     pub(crate) series: Arc<Series>,
+    /// The labels as exporters see them.
+    pub(crate) labels: Arc<[(String, String)]>,
     active: Instant,
 }
 
@@ -49,10 +53,6 @@ impl Scrape {
     /// The metrics that have series, in order.
     pub(crate) fn tables(&self) -> impl Iterator<Item = &Table> {
         self.order.iter().filter_map(|id| self.tables[*id].as_ref()).filter(|table| !table.rows.is_empty())
-    }
-
-    pub(crate) fn families(&self, options: &Options) -> Vec<Family> {
-        self.tables().filter_map(|table| table.family(options)).collect()
     }
 
     /// Takes over what was registered and described since the last time.
@@ -75,7 +75,9 @@ impl Scrape {
                 place @ None => {
                     renamed = true;
                     let folds = options.unshown.contains_key(&*meta.raw);
-                    place.insert(Table { meta, clashes: false, folds, rows: Vec::new() }).add(fresh, now);
+                    let exported = options.exported.get(&*meta.raw).cloned();
+                    let table = Table { meta, clashes: false, folds, exported, rows: Vec::new() };
+                    place.insert(table).add(fresh, now);
                 }
             }
         }
@@ -160,9 +162,14 @@ impl Table {
         if fresh.is_empty() {
             return;
         }
+        let relabel = self.exported.as_ref().and_then(|exported| exported.relabel);
         self.rows.extend(fresh.into_iter().map(|series| Row {
             prefix: prefix(&self.meta, &series),
             slot: series.slot.clone(),
+            labels: match relabel {
+                Some(relabel) => relabel(&series.set.pairs).into(),
+                None => Arc::clone(&series.set.pairs),
+            },
             series,
             active: now,
         }));
@@ -171,27 +178,6 @@ impl Table {
             let (a, b) = (&a.series.set, &b.series.set);
             (&a.shown, &a.text).cmp(&(&b.shown, &b.text))
         });
-    }
-
-    /// `None` if it is not to be exported.
-    fn family(&self, options: &Options) -> Option<Family> {
-        let Meta { raw, kind, about, .. } = &self.meta;
-        let exported = options.exported.get(&**raw);
-        let name = match exported {
-            Some(exported) => exported.name.as_deref()?.into(),
-            None => Arc::clone(raw),
-        };
-        let relabel = exported.and_then(|exported| exported.relabel);
-        let points = self.rows.iter().map(|row| Point {
-            labels: match relabel {
-                Some(relabel) => relabel(&row.series.set.pairs).into(),
-                None => Arc::clone(&row.series.set.pairs),
-            },
-            start: row.series.start,
-            value: row.slot.value(),
-        });
-        let points = points.collect();
-        Some(Family { name, help: about.help.clone(), unit: about.unit, kind: *kind, points })
     }
 }
 

@@ -82,6 +82,14 @@ impl Slot {
         }
     }
 
+    /// [`value`](Self::value), in the memory of an older one.
+    pub(crate) fn value_into(&self, value: &mut Value) {
+        match (self, value) {
+            (Self::Histogram(cell), Value::Histogram(value)) => cell.read_into(value),
+            (_, value) => *value = self.value(),
+        }
+    }
+
     /// How many share the cell.
     pub(crate) fn shares(&self) -> usize {
         match self {

@@ -1,7 +1,6 @@
 //! The whole store as values, for exporters that do not speak Prometheus.
 
 use crate::{Exemplar, Exponential};
-use metrics::Unit;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -38,6 +37,13 @@ pub struct Snapshot {
     pub taken: SystemTime,
     /// The metrics, sorted by the name Prometheus shows them under. None is without points.
     pub families: Vec<Family>,
+}
+
+/// Nothing yet, for [`Recorder::snapshot_into`](crate::Recorder::snapshot_into).
+impl Default for Snapshot {
+    fn default() -> Self {
+        Self { taken: SystemTime::UNIX_EPOCH, families: Vec::new() }
+    }
 }
 
 impl Snapshot {
@@ -78,10 +84,12 @@ pub struct Family {
     pub name: Arc<str>,
     /// The description, if there was one.
     pub help: Option<Arc<str>>,
-    /// The unit, if one was described.
-    pub unit: Option<Unit>,
+    /// The unit, if one is known, as [UCUM](https://ucum.org/ucum) writes it.
+    pub unit: Option<&'static str>,
     /// What it is; every point's value is of this kind.
     pub kind: Kind,
+    /// Whether it is a gauge whose values may be added up: [`Exported::additive`](crate::Exported::additive) says so.
+    pub additive: bool,
     /// Its series, sorted by labels.
     pub points: Vec<Point>,
 }
@@ -109,7 +117,8 @@ impl Point {
                 Value::Time(now.checked_sub(*then).filter(|more| !more.is_zero())?)
             }
             (Value::Histogram(now), Value::Histogram(then)) => Value::Histogram(now.since(then, taken)?),
-            (now, _) => now.clone(),
+            // what a gauge stands at is no difference
+            _ => return Some(self.clone()),
         };
         Some(Self { labels: Arc::clone(&self.labels), start: taken, value })
     }

@@ -1,6 +1,7 @@
 //! Asking a collector, once and aloud.
 
 use crate::delivery::partial_success;
+use crate::encode::metrics::Shape;
 use crate::encode::traces::Finished;
 use crate::encode::{logs, metrics, traces};
 use crate::endpoint::{Destination, Target};
@@ -76,8 +77,7 @@ pub fn examine(settings: Settings, resource: &Resource) -> Result<Vec<Finding>, 
 /// A request with one item.
 fn body(kind: Kind, resource: &Resource, settings: &Settings) -> Vec<u8> {
     const NAME: &str = "otel doctor";
-    let proto = resource.proto();
-    let encoded = proto.encode_to_vec();
+    let encoded = resource.proto().encode_to_vec();
     match kind {
         Kind::Traces => {
             let span = Span::new(TraceContext::root(true), NAME, SystemTime::now());
@@ -86,8 +86,8 @@ fn body(kind: Kind, resource: &Resource, settings: &Settings) -> Vec<u8> {
         Kind::Metrics => {
             let recorder = prodkit_metrics::Recorder::new(prodkit_metrics::Options::default());
             recorder.gauge("otel_doctor", &[]).set(1.0);
-            let shape = (settings.temporality, settings.histograms);
-            metrics::request(&proto, &recorder.snapshot(), shape.0, shape.1).0.encode_to_vec()
+            let shape = Shape { temporality: settings.temporality, histograms: settings.histograms };
+            metrics::request(&encoded, &recorder.snapshot(), shape, 0).body
         }
         Kind::Logs => {
             let record = Record {

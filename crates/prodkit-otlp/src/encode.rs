@@ -56,7 +56,8 @@ fn scope(out: &mut Vec<u8>, name: &str) {
 }
 
 pub(crate) fn attribute((key, value): &(Cow<'static, str>, Value)) -> KeyValue {
-    pair(key, self::value(value))
+    let value = Some(AnyValue { value: Some(self::value(value)) });
+    KeyValue { key: key.to_string(), value, ..KeyValue::default() }
 }
 
 fn value(value: &Value) -> any_value::Value {
@@ -70,14 +71,6 @@ fn value(value: &Value) -> any_value::Value {
         }
         Value::Str(value) => any_value::Value::StringValue(value.to_string()),
     }
-}
-
-pub(crate) fn text(key: &str, value: &str) -> KeyValue {
-    pair(key, any_value::Value::StringValue(value.to_owned()))
-}
-
-fn pair(key: &str, value: any_value::Value) -> KeyValue {
-    KeyValue { key: key.to_owned(), value: Some(AnyValue { value: Some(value) }), ..KeyValue::default() }
 }
 
 /// Nanoseconds since 1970; times before it or after 2554 are what cannot be told, 0.

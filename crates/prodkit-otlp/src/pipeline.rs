@@ -1,13 +1,12 @@
 //! The loops that feed deliveries: one per signal, until the end.
 
+use crate::Temporality;
 use crate::books::Books;
 use crate::delivery::Delivery;
 use crate::encode;
+use crate::encode::metrics::{Request, Shape};
 use crate::queue::{Queue, Weigh};
-use crate::{Histograms, Temporality};
-use opentelemetry_proto::tonic::resource::v1::Resource;
 use prodkit_metrics::{Recorder, Snapshot};
-use prost::Message;
 use std::pin::pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -67,7 +66,7 @@ pub(crate) async fn points(export: Export<'_>, interval: Duration) {
         tokio::select! {
             () = &mut once => {}
             () = end.asked() => {
-                if export.temporality == Temporality::Cumulative {
+                if export.shape.temporality == Temporality::Cumulative {
                     // the one under way may hang: the last one does not wait for it
                     tokio::join!(once, export.once());
                     return;
@@ -84,43 +83,64 @@ pub(crate) async fn points(export: Export<'_>, interval: Duration) {
 /// What a snapshot needs to be sent.
 pub(crate) struct Export<'a> {
     pub(crate) recorder: &'a Recorder,
-    pub(crate) resource: &'a Resource,
+    /// Encoded.
+    pub(crate) resource: &'a [u8],
     pub(crate) delivery: &'a Delivery,
     pub(crate) points: &'a Points,
-    pub(crate) temporality: Temporality,
-    pub(crate) histograms: Histograms,
+    pub(crate) shape: Shape,
+    pub(crate) memory: Mutex<Memory>,
+}
+
+/// What one export leaves for the next.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
     /// What the next difference is to: the last snapshot that was delivered.
-    pub(crate) delivered: Mutex<Option<Snapshot>>,
+    delivered: Option<Snapshot>,
+    /// One that is not needed any more but for its memory.
+    spare: Snapshot,
+    /// How long the last request was.
+    length: usize,
 }
 
 impl Export<'_> {
     async fn once(&self) {
-        let snapshot = self.recorder.snapshot();
-        let difference = match self.temporality {
-            Temporality::Cumulative => None,
-            Temporality::Delta => self.delivered().as_ref().map(|before| snapshot.since(before)),
-        };
-        let sent = difference.as_ref().unwrap_or(&snapshot);
-        let (request, n) = encode::metrics::request(self.resource, sent, self.temporality, self.histograms);
-        if n == 0 {
+        let mut snapshot = std::mem::take(&mut self.memory().spare);
+        self.recorder.snapshot_into(&mut snapshot);
+        let Request { body, points } = self.request(&snapshot);
+        let is_delta = self.shape.temporality == Temporality::Delta;
+        if points == 0 || !is_delta {
+            self.memory().spare = std::mem::take(&mut snapshot);
+        }
+        if points == 0 {
             return;
         }
         with(self.points, |books| {
-            books.offer(n);
-            books.send(n);
+            books.offer(points);
+            books.send(points);
         });
-        let body = request.encode_to_vec();
-        drop((request, difference));
-        let settled = self.delivery.deliver(body, n).await;
+        let settled = self.delivery.deliver(body, points).await;
         with(self.points, |books| books.settle(settled));
-        // what a collector rejects of it, it rejects for good
-        if self.temporality == Temporality::Delta && settled.exported > 0 {
-            *self.delivered() = Some(snapshot);
+        if is_delta {
+            let mut memory = self.memory();
+            // what a collector rejects of it, it rejects for good
+            let delivered = settled.exported > 0;
+            let old = if delivered { memory.delivered.replace(snapshot) } else { Some(snapshot) };
+            memory.spare = old.unwrap_or_default();
         }
     }
 
-    fn delivered(&self) -> MutexGuard<'_, Option<Snapshot>> {
-        self.delivered.lock().unwrap_or_else(PoisonError::into_inner)
+    fn request(&self, snapshot: &Snapshot) -> Request {
+        let mut memory = self.memory();
+        let before = memory.delivered.as_ref().filter(|_| self.shape.temporality == Temporality::Delta);
+        let difference = before.map(|before| snapshot.since(before));
+        let sent = difference.as_ref().unwrap_or(snapshot);
+        let request = encode::metrics::request(self.resource, sent, self.shape, memory.length);
+        memory.length = request.body.len();
+        request
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

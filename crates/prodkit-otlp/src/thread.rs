@@ -1,6 +1,7 @@
 //! The thread that exports, and its end.
 
 use crate::delivery::Delivery;
+use crate::encode::metrics::Shape;
 use crate::end::End;
 use crate::endpoint::Destination;
 use crate::error::Kind as ErrorKind;
@@ -106,8 +107,7 @@ impl Work {
     /// Exports until closing, then what is left; `false` when the budget ended that.
     async fn run(self, end: &Arc<End>) -> bool {
         let Self { settings, resource, traces, metrics, logs, lanes } = self;
-        let resource = resource.proto();
-        let encoded = resource.encode_to_vec();
+        let encoded = resource.proto().encode_to_vec();
         let limits = &settings.limits;
         let outage = Arc::new(Mutex::new(Outage::default()));
         let delivery = |kind, signal: &Signal, to: Destination, patience: Option<Duration>| {
@@ -156,12 +156,11 @@ impl Work {
                 let delivery = &delivery(Kind::Metrics, &settings.metrics, target, Some(patience));
                 let export = Export {
                     recorder: &recorder,
-                    resource: &resource,
+                    resource: &encoded,
                     delivery,
                     points,
-                    temporality: settings.temporality,
-                    histograms: settings.histograms,
-                    delivered: Mutex::default(),
+                    shape: Shape { temporality: settings.temporality, histograms: settings.histograms },
+                    memory: Mutex::default(),
                 };
                 pipeline::points(export, interval).await;
             }

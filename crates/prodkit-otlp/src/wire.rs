@@ -53,6 +53,27 @@ pub(crate) fn fixed32(out: &mut Vec<u8>, field: u32, value: u32) {
     }
 }
 
+/// A 64-bit number that is there even where it is 0, as those of a `oneof` and optional ones are: its bits.
+#[inline]
+pub(crate) fn present64(out: &mut Vec<u8>, field: u32, bits: u64) {
+    tag(out, field, FIXED64);
+    out.extend_from_slice(&bits.to_le_bytes());
+}
+
+/// A `sint32`, unless it is 0.
+#[inline]
+pub(crate) fn sint(out: &mut Vec<u8>, field: u32, value: i32) {
+    uint(out, field, u64::from((value << 1 ^ value >> 31).cast_unsigned()));
+}
+
+/// Numbers of 64 bits each, by their bits, in one field; none without any.
+pub(crate) fn packed64(out: &mut Vec<u8>, field: u32, values: impl ExactSizeIterator<Item = u64>) {
+    if values.len() > 0 {
+        head(out, field, values.len() * 8);
+        values.for_each(|bits| out.extend_from_slice(&bits.to_le_bytes()));
+    }
+}
+
 /// Text or bytes, unless empty.
 #[inline]
 pub(crate) fn bytes(out: &mut Vec<u8>, field: u32, value: &[u8]) {
@@ -90,10 +111,17 @@ pub(crate) fn message(out: &mut Vec<u8>, field: u32, write: impl FnOnce(&mut Vec
     }
 }
 
+#[cold]
 fn lengthen(out: &mut Vec<u8>, at: usize, len: usize) {
-    let mut prefix = Vec::with_capacity(10);
-    varint(&mut prefix, len as u64);
-    out.splice(at..=at, prefix);
+    let more = varint_len(len as u64) - 1;
+    out.resize(out.len() + more, 0);
+    out.copy_within(at + 1..at + 1 + len, at + 1 + more);
+    let mut rest = len;
+    for byte in &mut out[at..at + more] {
+        *byte = rest as u8 | 0x80;
+        rest >>= 7;
+    }
+    out[at + more] = rest as u8;
 }
 
 /// `AnyValue`, the value of an attribute.

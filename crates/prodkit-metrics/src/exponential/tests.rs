@@ -84,8 +84,8 @@ proptest! {
             scale: SCALE,
             zero_threshold: THRESHOLD,
             zero_count: 0,
-            positive: cell.positive.read(),
-            negative: cell.negative.get().map(|pages| pages.read()).unwrap_or_default(),
+            positive: cell.positive.read(Vec::new()),
+            negative: cell.negative.get().map(|pages| pages.read(Vec::new())).unwrap_or_default(),
         };
         let coarse = fine.clone().coarsened(scale);
         let expect = |side: &Side| {

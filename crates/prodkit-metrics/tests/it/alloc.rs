@@ -2,7 +2,7 @@
 
 use crate::recorder;
 use metrics::{counter, histogram, with_local_recorder};
-use prodkit_metrics::{Format, Histogram};
+use prodkit_metrics::{Exported, Format, Histogram, Options, Recorder};
 use prodkit_trace::TraceContext;
 
 /// The trap of recorders that keep raw samples until a scrape.
@@ -65,4 +65,28 @@ fn a_second_scrape_into_the_same_buffer_allocates_nothing() {
     recorder.encode(Format::Text004, &mut out);
     out.clear();
     assert_eq!(allocation_counter::measure(|| recorder.encode(Format::Text004, &mut out)).count_total, 0);
+}
+
+#[test]
+fn a_snapshot_in_the_memory_of_an_older_one_allocates_nothing() {
+    let seconds = Exported::named("wait").labels(|labels| labels.to_vec()).unit("s");
+    let recorder = Recorder::new(Options::new().exponential(true).exported_as("wait_seconds", seconds));
+    let _scope = TraceContext::root(true).enter();
+    let record = |value: f64| {
+        for i in 0..100 {
+            let i = i.to_string();
+            recorder.counter("a_total", &[("i", &i)]).increment(1);
+            recorder.gauge("b", &[("i", &i)]).set(value);
+            recorder.histogram("wait_seconds", &[("i", &i)]).record(value);
+            recorder.histogram("wait_seconds", &[("i", &i)]).record(-1e9 * value);
+        }
+    };
+    record(0.1);
+    record(1e9);
+    let mut snapshot = recorder.snapshot();
+    record(0.1);
+    let used = allocation_counter::measure(|| recorder.snapshot_into(&mut snapshot));
+    assert_eq!(used.count_total, 0);
+    let fresh = recorder.snapshot();
+    assert_eq!(format!("{:?}", snapshot.families), format!("{:?}", fresh.families));
 }

@@ -25,7 +25,7 @@ fn a_snapshot_has_the_names_as_given() {
         [("a.b", Kind::Counter), ("http.server.request.duration", Kind::Histogram), ("z", Kind::Gauge)]
     );
     let family = &snapshot.families[1];
-    assert_eq!((family.unit, family.help.as_deref()), (Some(Unit::Seconds), Some("Time.")));
+    assert_eq!((family.unit, family.help.as_deref()), (Some("s"), Some("Time.")));
     let [point] = &family.points[..] else { panic!("one point") };
     assert_eq!(&*point.labels, &[("a".into(), "1".into()), ("http.route".into(), "/t/{id}".into())]);
     assert!(point.start >= before && point.start <= snapshot.taken);
@@ -66,6 +66,23 @@ fn a_difference_has_what_moved_and_starts_where_the_earlier_one_was_taken() {
     assert_eq!((wait.count, wait.counts.iter().sum::<u64>()), (2, 2));
     assert_eq!(wait.exponential.unwrap().count(), 2);
     assert_eq!(more.taken, second.taken);
+}
+
+#[test]
+fn the_memory_of_an_older_snapshot_may_be_that_of_other_metrics() {
+    let (first, second) = (recorder(), Recorder::new(Options::new().exponential(true)));
+    first.counter("a", &[]).increment(1);
+    first.histogram("b", &[("x", "1")]).record(1.0);
+    first.histogram("b", &[("x", "2")]).record(2.0);
+    first.gauge("c", &[]).set(1.0);
+    second.histogram("a", &[]).record(0.5);
+    second.counter("b", &[]).increment(7);
+    let mut snapshot = first.snapshot();
+    for recorder in [&second, &first, &second] {
+        recorder.snapshot_into(&mut snapshot);
+        let fresh = recorder.snapshot();
+        assert_eq!(format!("{:?}", snapshot.families), format!("{:?}", fresh.families));
+    }
 }
 
 /// What a counter or a histogram stands at, by name.

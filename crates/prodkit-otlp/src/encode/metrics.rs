@@ -1,188 +1,174 @@
 //! Metrics: the points of one snapshot, or of the difference of two.
+//!
+//! Written as they are read, from `opentelemetry/proto/metrics/v1/metrics.proto`, whose field numbers these are.
 
-use super::{nanos, pair, text};
+use super::{nanos, scope};
+use crate::wire::{self, Any, bytes, fixed64, framed, head, message, packed64, present64, sint, uint};
 use crate::{Histograms, Temporality};
-use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
-use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue, any_value};
-use opentelemetry_proto::tonic::metrics::v1::{
-    self as proto, AggregationTemporality, ExponentialHistogramDataPoint, HistogramDataPoint,
-    NumberDataPoint, exemplar, exponential_histogram_data_point::Buckets, metric, number_data_point,
-};
-use opentelemetry_proto::tonic::resource::v1::Resource;
-use prodkit_metrics::{Distribution, Exemplar, Family, Kind, Point, Side, Snapshot, Unit, Value};
+use prodkit_metrics::{Distribution, Exemplar, Exponential, Family, Kind, Point, Side, Snapshot, Value};
 
-/// The request and how many data points it holds. `temporality` says what the snapshot is.
-pub(crate) fn request(
-    resource: &Resource,
-    snapshot: &Snapshot,
-    temporality: Temporality,
-    histograms: Histograms,
-) -> (ExportMetricsServiceRequest, u64) {
-    let temporality = match temporality {
-        Temporality::Cumulative => AggregationTemporality::Cumulative,
-        Temporality::Delta => AggregationTemporality::Delta,
-    };
+/// A request and how many data points it holds.
+pub(crate) struct Request {
+    pub(crate) body: Vec<u8>,
+    pub(crate) points: u64,
+}
+
+/// How points are sent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shape {
+    /// What the snapshot is.
+    pub(crate) temporality: Temporality,
+    pub(crate) histograms: Histograms,
+}
+
+/// An `ExportMetricsServiceRequest`. `length` is about how long it will be.
+pub(crate) fn request(resource: &[u8], snapshot: &Snapshot, shape: Shape, length: usize) -> Request {
     let time = nanos(snapshot.taken);
-    let points = snapshot.families.iter().map(|family| family.points.len() as u64).sum();
-    let scope_metrics = proto::ScopeMetrics {
-        scope: Some(InstrumentationScope {
-            name: "prodkit".to_owned(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            ..InstrumentationScope::default()
-        }),
-        metrics: (snapshot.families.iter())
-            .map(|family| metric(family, time, temporality as i32, histograms))
-            .collect(),
-        schema_url: String::new(),
-    };
-    let resource_metrics = proto::ResourceMetrics {
-        resource: Some(resource.clone()),
-        scope_metrics: vec![scope_metrics],
-        schema_url: String::new(),
-    };
-    (ExportMetricsServiceRequest { resource_metrics: vec![resource_metrics] }, points)
-}
-
-fn metric(family: &Family, time: u64, temporality: i32, histograms: Histograms) -> proto::Metric {
-    let exponential = histograms == Histograms::Exponential && family.points.iter().all(is_exponential);
-    let data = match family.kind {
-        Kind::Counter => metric::Data::Sum(proto::Sum {
-            data_points: family.points.iter().map(|point| number(point, time)).collect(),
-            aggregation_temporality: temporality,
-            is_monotonic: true,
-        }),
-        Kind::Gauge => metric::Data::Gauge(proto::Gauge {
-            data_points: family.points.iter().map(|point| number(point, time)).collect(),
-        }),
-        Kind::Histogram if exponential => metric::Data::ExponentialHistogram(proto::ExponentialHistogram {
-            data_points: family.points.iter().filter_map(|point| self::exponential(point, time)).collect(),
-            aggregation_temporality: temporality,
-        }),
-        Kind::Histogram => metric::Data::Histogram(proto::Histogram {
-            data_points: family.points.iter().filter_map(|point| histogram(point, time)).collect(),
-            aggregation_temporality: temporality,
-        }),
-    };
-    proto::Metric {
-        name: family.name.to_string(),
-        description: family.help.as_deref().unwrap_or_default().to_owned(),
-        unit: family.unit.map(unit).unwrap_or_default().to_owned(),
-        metadata: Vec::new(),
-        data: Some(data),
+    let mut body = Vec::with_capacity(length + length / 8);
+    for family in &snapshot.families {
+        message(&mut body, 2, |out| metric(out, family, time, shape));
     }
+    // what is around them, now that their length is known
+    let mut scoped = Vec::with_capacity(resource.len() + 128);
+    scope(&mut scoped, "prodkit");
+    let name = scoped.len();
+    let metrics = name + body.len();
+    let all = framed(1, resource.len()) + framed(2, metrics);
+    head(&mut scoped, 1, all);
+    head(&mut scoped, 1, resource.len());
+    scoped.extend_from_slice(resource);
+    head(&mut scoped, 2, metrics);
+    // the scope comes last of these
+    scoped.rotate_left(name);
+    body.splice(0..0, scoped);
+    Request { body, points: snapshot.families.iter().map(|family| family.points.len() as u64).sum() }
 }
 
-fn number(point: &Point, time: u64) -> NumberDataPoint {
-    let (value, start) = match point.value {
+fn metric(out: &mut Vec<u8>, family: &Family, time: u64, shape: Shape) {
+    bytes(out, 1, family.name.as_bytes());
+    bytes(out, 2, family.help.as_deref().unwrap_or_default().as_bytes());
+    bytes(out, 3, family.unit.unwrap_or_default().as_bytes());
+    let exponential = shape.histograms == Histograms::Exponential && family.points.iter().all(is_exponential);
+    let points = &family.points;
+    let (field, point): (_, fn(&mut Vec<u8>, &Point, u64)) = match family.kind {
+        Kind::Gauge if family.additive => (7, sum),
+        Kind::Gauge => (5, gauge),
+        Kind::Counter => (7, counter),
+        Kind::Histogram if exponential => (10, self::exponential),
+        Kind::Histogram => (9, histogram),
+    };
+    message(out, field, |out| {
+        for each in points {
+            message(out, 1, |out| point(out, each, time));
+        }
+        // those that go down as well as up have no differences
+        if field != 5 {
+            let cumulative = family.additive || shape.temporality == Temporality::Cumulative;
+            uint(out, 2, if cumulative { 2 } else { 1 });
+        }
+        uint(out, 3, u64::from(family.kind == Kind::Counter));
+    });
+}
+
+fn counter(out: &mut Vec<u8>, point: &Point, time: u64) {
+    fixed64(out, 2, nanos(point.start));
+    fixed64(out, 3, time);
+    match point.value {
         // the wire has no unsigned number; a counter that large is none
-        Value::Counter(n) => {
-            (Some(number_data_point::Value::AsInt(i64::try_from(n).unwrap_or(i64::MAX))), point.start.into())
-        }
-        Value::Time(time) => {
-            (Some(number_data_point::Value::AsDouble(time.as_secs_f64())), point.start.into())
-        }
-        Value::Gauge(n) => (Some(number_data_point::Value::AsDouble(n)), None),
-        _ => (None, None),
-    };
-    NumberDataPoint {
-        attributes: labels(point),
-        start_time_unix_nano: start.map_or(0, nanos),
-        time_unix_nano: time,
-        value,
-        ..NumberDataPoint::default()
+        Value::Counter(n) => present64(out, 6, n.min(i64::MAX.cast_unsigned())),
+        Value::Time(time) => present64(out, 4, time.as_secs_f64().to_bits()),
+        _ => {}
     }
+    attributes(out, 7, point);
 }
 
-fn histogram(point: &Point, time: u64) -> Option<HistogramDataPoint> {
+fn gauge(out: &mut Vec<u8>, point: &Point, time: u64) {
+    fixed64(out, 3, time);
+    if let Value::Gauge(value) = point.value {
+        present64(out, 4, value.to_bits());
+    }
+    attributes(out, 7, point);
+}
+
+/// A gauge that may be added up. What it counts is whole nearly always, and then so is its number.
+fn sum(out: &mut Vec<u8>, point: &Point, time: u64) {
+    const EXACT: f64 = (1_u64 << f64::MANTISSA_DIGITS) as f64;
+    fixed64(out, 2, nanos(point.start));
+    fixed64(out, 3, time);
+    match point.value {
+        Value::Gauge(value) if value.trunc() == value && value.abs() <= EXACT => {
+            present64(out, 6, (value as i64).cast_unsigned());
+        }
+        Value::Gauge(value) => present64(out, 4, value.to_bits()),
+        _ => {}
+    }
+    attributes(out, 7, point);
+}
+
+fn histogram(out: &mut Vec<u8>, point: &Point, time: u64) {
     let Value::Histogram(Distribution { bounds, counts, sum, count, exemplars, .. }) = &point.value else {
-        return None;
+        return;
     };
-    Some(HistogramDataPoint {
-        attributes: labels(point),
-        start_time_unix_nano: nanos(point.start),
-        time_unix_nano: time,
-        count: *count,
-        sum: Some(*sum),
-        bucket_counts: counts.clone(),
-        explicit_bounds: bounds.to_vec(),
-        exemplars: exemplars.iter().map(self::exemplar).collect(),
-        ..HistogramDataPoint::default()
-    })
+    fixed64(out, 2, nanos(point.start));
+    fixed64(out, 3, time);
+    fixed64(out, 4, *count);
+    present64(out, 5, sum.to_bits());
+    packed64(out, 6, counts.iter().copied());
+    packed64(out, 7, bounds.iter().map(|bound| bound.to_bits()));
+    exemplars.iter().for_each(|last| message(out, 8, |out| exemplar(out, last)));
+    attributes(out, 9, point);
 }
 
 fn is_exponential(point: &Point) -> bool {
     matches!(&point.value, Value::Histogram(Distribution { exponential: Some(_), .. }))
 }
 
-fn exponential(point: &Point, time: u64) -> Option<ExponentialHistogramDataPoint> {
+fn exponential(out: &mut Vec<u8>, point: &Point, time: u64) {
     let Value::Histogram(Distribution { sum, exponential: Some(buckets), exemplars, .. }) = &point.value
     else {
-        return None;
+        return;
     };
-    let side = |side: &Side| Buckets { offset: side.offset, bucket_counts: side.counts.clone() };
-    Some(ExponentialHistogramDataPoint {
-        attributes: labels(point),
-        start_time_unix_nano: nanos(point.start),
-        time_unix_nano: time,
-        // exactly what its own buckets add up to: the explicit ones may be a record ahead
-        count: buckets.count(),
-        sum: Some(*sum),
-        scale: buckets.scale,
-        zero_count: buckets.zero_count,
-        zero_threshold: buckets.zero_threshold,
-        positive: Some(side(&buckets.positive)),
-        negative: Some(side(&buckets.negative)),
-        exemplars: exemplars.iter().map(self::exemplar).collect(),
-        ..ExponentialHistogramDataPoint::default()
-    })
+    attributes(out, 1, point);
+    fixed64(out, 2, nanos(point.start));
+    fixed64(out, 3, time);
+    let Exponential { scale, zero_count, zero_threshold, positive, negative, .. } = buckets;
+    // exactly what its own buckets add up to: the explicit ones may be a record ahead
+    fixed64(out, 4, buckets.count());
+    present64(out, 5, sum.to_bits());
+    sint(out, 6, *scale);
+    fixed64(out, 7, *zero_count);
+    message(out, 8, |out| side(out, positive));
+    message(out, 9, |out| side(out, negative));
+    exemplars.iter().for_each(|last| message(out, 11, |out| exemplar(out, last)));
+    fixed64(out, 14, zero_threshold.to_bits());
 }
 
-fn exemplar(exemplar: &Exemplar) -> proto::Exemplar {
-    let Exemplar { at, context, .. } = exemplar;
-    proto::Exemplar {
-        time_unix_nano: nanos(*at),
-        span_id: context.map(|context| context.span_id().to_u64().to_be_bytes().to_vec()).unwrap_or_default(),
-        trace_id: context
-            .map(|context| context.trace_id().to_u128().to_be_bytes().to_vec())
-            .unwrap_or_default(),
-        value: Some(exemplar::Value::AsDouble(exemplar.value)),
-        ..proto::Exemplar::default()
+fn side(out: &mut Vec<u8>, side: &Side) {
+    sint(out, 1, side.offset);
+    if !side.counts.is_empty() {
+        message(out, 2, |out| side.counts.iter().for_each(|count| wire::varint(out, *count)));
     }
 }
 
-fn labels(point: &Point) -> Vec<KeyValue> {
-    point.labels.iter().map(|(name, value)| label(name, value)).collect()
+fn exemplar(out: &mut Vec<u8>, exemplar: &Exemplar) {
+    let Exemplar { value, at, context, .. } = exemplar;
+    fixed64(out, 2, nanos(*at));
+    present64(out, 3, value.to_bits());
+    if let Some(context) = context {
+        bytes(out, 4, &context.span_id().to_u64().to_be_bytes());
+        bytes(out, 5, &context.trace_id().to_u128().to_be_bytes());
+    }
 }
 
 /// Attributes that the semantic conventions have as whole numbers, where labels are text always.
 const NUMBERS: [&str; 2] = ["http.response.status_code", "server.port"];
 
-fn label(name: &str, value: &str) -> KeyValue {
-    match value.parse() {
-        Ok(number) if NUMBERS.contains(&name) => pair(name, any_value::Value::IntValue(number)),
-        _ => text(name, value),
+fn attributes(out: &mut Vec<u8>, field: u32, point: &Point) {
+    for (name, value) in &*point.labels {
+        let number = if NUMBERS.contains(&name.as_str()) { value.parse().ok() } else { None };
+        wire::key_value(out, field, name, number.map_or(Any::Str(value), Any::I64), None);
     }
 }
 
-/// The unit as [UCUM](https://ucum.org/ucum) writes it.
-fn unit(unit: Unit) -> &'static str {
-    match unit {
-        Unit::Count => "1",
-        Unit::Percent => "%",
-        Unit::Seconds => "s",
-        Unit::Milliseconds => "ms",
-        Unit::Microseconds => "us",
-        Unit::Nanoseconds => "ns",
-        Unit::Tebibytes => "TiBy",
-        Unit::Gibibytes => "GiBy",
-        Unit::Mebibytes => "MiBy",
-        Unit::Kibibytes => "KiBy",
-        Unit::Bytes => "By",
-        Unit::TerabitsPerSecond => "Tbit/s",
-        Unit::GigabitsPerSecond => "Gbit/s",
-        Unit::MegabitsPerSecond => "Mbit/s",
-        Unit::KilobitsPerSecond => "kbit/s",
-        Unit::BitsPerSecond => "bit/s",
-        Unit::CountPerSecond => "1/s",
-    }
-}
+#[cfg(test)]
+mod tests;
