@@ -79,6 +79,8 @@ def metrics(request):
                     "unit": metric.unit,
                     "kind": kind,
                     "points": len(points),
+                    "value": sum(getattr(point, point.WhichOneof("value")) for point in points) if kind in ("sum", "gauge") else None,
+                    "monotonic": getattr(getattr(metric, kind), "is_monotonic", None),
                     "temporality": getattr(getattr(metric, kind), "aggregation_temporality", 0),
                     "attributes": attributes(points[0]),
                     "numbers": [a.key for a in points[0].attributes if a.value.WhichOneof("value") == "int_value"],

@@ -118,7 +118,7 @@ fn metrics_are_whole(metrics: &[&Value], settings: &[&str]) -> Outcome {
     let has = |setting: &str| settings.contains(&setting);
     let kind = if has("otlp.histograms=exponential") { "exponential_histogram" } else { "histogram" };
     // by the numbers of AggregationTemporality
-    let temporality = if has("otlp.temporality=delta") { 1 } else { 2 };
+    let temporality: u64 = if has("otlp.temporality=delta") { 1 } else { 2 };
     let durations = metrics.iter().find(|metric| metric["name"] == "http.server.request.duration");
     let durations = durations.ok_or_else(|| format!("metrics: {metrics:#?}"))?;
     let attributes = &durations["attributes"];
@@ -130,11 +130,46 @@ fn metrics_are_whole(metrics: &[&Value], settings: &[&str]) -> Outcome {
         && attributes["http.request.method"] == "GET"
         && attributes["http.route"].is_string()
         && attributes["url.scheme"] == "http"
-        && attributes["http.response.status_code"] == "200"
+        // the first is the one of /panic
+        && attributes["http.response.status_code"] == "500"
+        && attributes["error.type"] == "500"
         && durations["numbers"] == serde_json::json!(["http.response.status_code"]);
     let others = ["http_request_duration_seconds", "http_requests_total"];
     let twice = metrics.iter().any(|metric| others.iter().any(|name| metric["name"] == *name));
-    if good && !twice { Ok(()) } else { Err(format!("{durations:#?}, twice: {twice}").into()) }
+    if !good || twice {
+        return Err(format!("{durations:#?}, twice: {twice}").into());
+    }
+    process_is_told_as_the_conventions_have_it(metrics, temporality)
+}
+
+/// Name, unit and whether it only goes up; what goes down as well has no differences.
+fn process_is_told_as_the_conventions_have_it(metrics: &[&Value], temporality: u64) -> Outcome {
+    for (name, unit, is_monotonic) in [
+        ("process.cpu.time", "s", true),
+        ("process.memory.usage", "By", false),
+        ("process.memory.virtual", "By", false),
+        ("process.unix.file_descriptor.count", "{file_descriptor}", false),
+        ("process.thread.count", "{thread}", false),
+    ] {
+        let found = metrics.iter().find(|metric| metric["name"] == name).ok_or(name)?;
+        let temporality = if is_monotonic { temporality } else { 2 };
+        // nobody has scraped, and yet they are read
+        let good = (found["value"].as_f64().is_some_and(|value| value > 0.0) || name == "process.cpu.time")
+            && found["kind"] == "sum"
+            && found["monotonic"] == is_monotonic
+            && found["unit"] == unit
+            && found["temporality"] == temporality;
+        if !good {
+            return Err(format!("{found:#?}").into());
+        }
+    }
+    let modes = metrics.iter().find(|metric| metric["name"] == "process.cpu.time");
+    let mode = modes.map(|metric| metric["attributes"]["cpu.mode"].clone());
+    if mode == Some("system".into()) || mode == Some("user".into()) {
+        Ok(())
+    } else {
+        Err("no cpu.mode".into())
+    }
 }
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";

@@ -65,6 +65,7 @@ mod labelled;
 mod labels;
 mod name;
 mod number;
+mod observers;
 mod options;
 mod recorder;
 mod report;

@@ -3,6 +3,7 @@
 use crate::catalogue::{Catalogue, Outcome};
 use crate::histogram::Keeps;
 use crate::index::Index;
+use crate::observers::Observers;
 use crate::scrape::Scrape;
 use crate::series::{Cell, Series};
 use crate::{
@@ -31,6 +32,7 @@ pub struct Recorder(Arc<Store>);
 struct Store {
     options: Options,
     index: Index,
+    observers: Observers,
     // Locks are taken in this order: scrape, catalogue, a shard of the index.
     scrape: Mutex<Scrape>,
     catalogue: Mutex<Catalogue>,
@@ -47,6 +49,7 @@ impl Recorder {
         Self(Arc::new(Store {
             options,
             index: Index::new(),
+            observers: Observers::default(),
             scrape: Mutex::default(),
             catalogue: Mutex::new(Catalogue::new()),
             expired: AtomicU64::new(0),
@@ -103,10 +106,18 @@ impl Recorder {
         }
     }
 
+    /// Calls `observer` whenever somebody is about to read everything, by [`encode`](Self::encode) or
+    /// [`snapshot`](Self::snapshot): for metrics that have to be read from somewhere themselves.
+    ///
+    /// It runs on the thread of whoever reads, may record and register, and should not block. It must not read the store or add
+    /// an observer. It is kept as long as the store: one that holds a [`Recorder`] of the same store keeps it for ever.
+    pub fn observe(&self, observer: impl Fn() + Send + Sync + 'static) {
+        self.0.observers.add(Box::new(observer));
+    }
+
     /// Appends every metric to `out`, sorted by name and then by labels. A metric without series is left out.
     ///
-    /// Metrics that have to be read from somewhere are best set right before. Concurrent calls wait for each other,
-    /// recording does not.
+    /// Concurrent calls wait for each other, recording does not.
     pub fn encode(&self, format: Format, out: &mut Vec<u8>) {
         let mut scrape = self.0.refreshed(Instant::now());
         let before = out.len();
@@ -179,6 +190,7 @@ impl Store {
     }
 
     fn refreshed(&self, now: Instant) -> MutexGuard<'_, Scrape> {
+        self.observers.call();
         let mut scrape = self.scrape.lock().unwrap_or_else(PoisonError::into_inner);
         scrape.refresh(&self.catalogue, &self.options, now);
         if let Some(idle) = self.options.idle {

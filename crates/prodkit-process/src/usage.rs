@@ -14,8 +14,10 @@ const TICKS_PER_SECOND: u64 = 100;
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Usage {
-    /// User and system CPU time since start.
-    pub cpu: Duration,
+    /// CPU time spent in the program itself since start.
+    pub user_cpu: Duration,
+    /// CPU time that the kernel spent for it since start.
+    pub system_cpu: Duration,
     /// Resident memory, in bytes.
     pub resident_bytes: u64,
     /// Virtual memory, in bytes.
@@ -38,7 +40,8 @@ impl Usage {
         let status = fs::read_to_string("/proc/self/status").ok()?;
         let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
         Some(Self {
-            cpu: ticks(stat.user + stat.system),
+            user_cpu: ticks(stat.user),
+            system_cpu: ticks(stat.system),
             resident_bytes: kibibytes(&status, "VmRSS:")?,
             virtual_bytes: stat.virtual_bytes,
             // The reading itself holds one descriptor open.

@@ -33,7 +33,6 @@ use self::log_level::LogLevel;
 use crate::debug::{self, DebugTraces};
 use crate::error::StartError;
 use crate::exit::Exit;
-use crate::gauges::Gauges;
 use crate::globals;
 use crate::guard::{Guard, Refusal};
 use crate::last_words::LastWords;
@@ -232,7 +231,6 @@ async fn watch_deadline(stop: Stop, plan: &Plan, log: &Log, last_words: &LastWor
 /// The metrics as text.
 pub(crate) struct Exposition {
     pub(crate) recorder: Recorder,
-    pub(crate) gauges: Arc<Gauges>,
     /// Whether they are pushed as well.
     pub(crate) pushed: bool,
     /// How often they were asked for.
@@ -319,7 +317,6 @@ impl AdminService {
         let format = Format::negotiate(accept);
         let mut text = Vec::new();
         self.exposition.asked();
-        self.exposition.gauges.refresh();
         self.exposition.recorder.encode(format, &mut text);
         content(format.content_type(), text)
     }

@@ -2,7 +2,7 @@
 
 mod runtime;
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use prodkit_health::Health;
@@ -36,7 +36,8 @@ pub(crate) struct Gauges {
     open_fds: Gauge,
     max_fds: Gauge,
     threads: Gauge,
-    cpu: TimeCounter,
+    /// User and system.
+    cpu: [TimeCounter; 2],
     runtime: OnceLock<Runtime>,
     log: Log,
     log_lines: [Counter; 3],
@@ -48,7 +49,7 @@ pub(crate) struct Gauges {
 #[cfg(feature = "otlp")]
 #[derive(Debug)]
 struct Exported {
-    otlp: std::sync::Arc<prodkit_otlp::Otlp>,
+    otlp: Arc<prodkit_otlp::Otlp>,
     /// Exported, dropped and failed items of traces, metrics and logs.
     items: [[Counter; 3]; 3],
     queued: [Gauge; 3],
@@ -68,7 +69,7 @@ impl Gauges {
             open_fds: described("process_open_fds", "Number of open file descriptors."),
             max_fds: described("process_max_fds", "Maximum number of open file descriptors."),
             threads: described("process_threads", "Number of threads."),
-            cpu: recorder.time_counter(CPU, &[]),
+            cpu: ["user", "system"].map(|mode| recorder.time_counter(CPU, &[("mode", mode)])),
             runtime: OnceLock::new(),
             log: telemetry.log.clone(),
             log_lines: ["written", "dropped", "suppressed"]
@@ -98,14 +99,25 @@ impl Gauges {
         gauges
     }
 
+    /// Reads everything anew whenever somebody reads the metrics, by a scrape or for an export, as long as it is there.
+    pub(crate) fn watched(self) -> Arc<Self> {
+        let gauges = Arc::new(self);
+        let watched = Arc::downgrade(&gauges);
+        gauges.recorder.observe(move || {
+            if let Some(gauges) = watched.upgrade() {
+                gauges.refresh();
+            }
+        });
+        gauges
+    }
+
     /// The main runtime, once it exists.
     pub(crate) fn watch(&self, runtime: Handle) {
         // Set once; a second call would be a second runtime.
         let _ = self.runtime.set(Runtime::new(&self.recorder, runtime));
     }
 
-    /// Reads everything anew.
-    pub(crate) fn refresh(&self) {
+    fn refresh(&self) {
         if let Some(usage) = Usage::read() {
             self.resident.set(usage.resident_bytes as f64);
             self.virtual_memory.set(usage.virtual_bytes as f64);
@@ -114,7 +126,9 @@ impl Gauges {
             if let Some(max) = usage.max_fds {
                 self.max_fds.set(max as f64);
             }
-            self.cpu.absolute(usage.cpu);
+            for (cpu, time) in self.cpu.iter().zip([usage.user_cpu, usage.system_cpu]) {
+                cpu.absolute(time);
+            }
         }
         let prodkit_log::Stats { written, dropped, suppressed, .. } = self.log.stats();
         for (counter, lines) in self.log_lines.iter().zip([written, dropped, suppressed]) {
@@ -149,7 +163,7 @@ impl Gauges {
 
 #[cfg(feature = "otlp")]
 impl Exported {
-    fn new(recorder: &Recorder, otlp: std::sync::Arc<prodkit_otlp::Otlp>) -> Self {
+    fn new(recorder: &Recorder, otlp: Arc<prodkit_otlp::Otlp>) -> Self {
         const ITEMS: &str = "prodkit_otlp_items_total";
         const QUEUED: &str = "prodkit_otlp_queued_items";
         const SIGNALS: [&str; 3] = ["traces", "metrics", "logs"];

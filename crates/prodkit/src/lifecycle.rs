@@ -133,7 +133,7 @@ where
     let (trigger, stop) = channel();
     let health = Health::new(health_settings(settings, identity), std::time::Instant::now());
     let (pulse, heartbeats) = (Pulse::default(), Heartbeats::default());
-    let gauges = Arc::new(Gauges::new(telemetry, limits, health.clone()));
+    let gauges = Gauges::new(telemetry, limits, health.clone()).watched();
     let admin = Admin::start(
         caught,
         &settings.admin,
@@ -152,7 +152,6 @@ where
             log: telemetry.log.clone(),
             exposition: Exposition {
                 recorder: telemetry.metrics.clone(),
-                gauges: Arc::clone(&gauges),
                 pushed: telemetry.pushes_metrics(),
                 scrapes: AtomicU64::new(0),
             },

@@ -125,8 +125,9 @@ fn recorder(
     let mut options = prodkit_metrics::Options::new()
         .max_series(max_series.get())
         .exponential(native_histograms)
-        // the guide's histogram is by method and route; an exporter needs the status as well
+        // the guide's histogram is by method and route, and the client libraries' counter is one; exporters need more
         .shown_without("http_request_duration_seconds", "status")
+        .shown_without("process_cpu_seconds_total", "mode")
         .exemplars(exemplars(settings, environment, warnings));
     #[cfg(feature = "otlp")]
     {

@@ -77,3 +77,18 @@ fn typed_labels_reach_the_same_series() {
     assert_eq!(wait.at([]).value().count, 2);
     assert_eq!(recorder.stats().series, 4);
 }
+
+#[test]
+fn observers_are_asked_before_each_reading() {
+    let recorder = crate::recorder();
+    let level = recorder.gauge("level", &[]);
+    let asked = level.clone();
+    recorder.observe(move || asked.increment(1.0));
+    assert!(crate::text(&recorder).contains("level 1\n"));
+    let snapshot = recorder.snapshot();
+    assert!(matches!(snapshot.families[0].points[0].value, prodkit_metrics::Value::Gauge(2.0)));
+    // what one registers is seen by the reading it was asked for
+    let other = recorder.clone();
+    recorder.observe(move || other.counter("late", &[]).increment(1));
+    assert!(crate::text(&recorder).contains("late_total 1\n"));
+}

@@ -25,12 +25,18 @@ pub(crate) fn conventional(options: Options, is_secure: bool) -> Options {
             "http_client_request_duration_seconds",
             Exported::named("http.client.request.duration").labels(call),
         ),
-        ("http_client_active_requests", Exported::named("http.client.active_requests").labels(call)),
-        ("process_cpu_seconds_total", Exported::named("process.cpu.time")),
-        ("process_resident_memory_bytes", Exported::named("process.memory.usage")),
-        ("process_virtual_memory_bytes", Exported::named("process.memory.virtual")),
-        ("process_open_fds", Exported::named("process.unix.file_descriptor.count")),
-        ("process_threads", Exported::named("process.thread.count")),
+        (
+            "http_client_active_requests",
+            Exported::named("http.client.active_requests").labels(call).unit("{request}").additive(),
+        ),
+        ("process_cpu_seconds_total", Exported::named("process.cpu.time").labels(time)),
+        ("process_resident_memory_bytes", Exported::named("process.memory.usage").additive()),
+        ("process_virtual_memory_bytes", Exported::named("process.memory.virtual").additive()),
+        (
+            "process_open_fds",
+            Exported::named("process.unix.file_descriptor.count").unit("{file_descriptor}").additive(),
+        ),
+        ("process_threads", Exported::named("process.thread.count").unit("{thread}").additive()),
     ];
     known.into_iter().fold(options, |options, (name, exported)| options.exported_as(name, exported))
 }
@@ -89,6 +95,14 @@ fn call(labels: &[(String, String)]) -> Labels {
     named
 }
 
+fn time(labels: &[(String, String)]) -> Labels {
+    let named = labels.iter().map(|(name, value)| match name.as_str() {
+        "mode" => pair("cpu.mode", value),
+        other => pair(other, value),
+    });
+    named.collect()
+}
+
 fn pair(name: &str, value: &str) -> (String, String) {
     (name.to_owned(), value.to_owned())
 }
@@ -96,7 +110,8 @@ fn pair(name: &str, value: &str) -> (String, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use prodkit_metrics::{Format, Recorder};
+    use prodkit_metrics::{Family, Format, Recorder, Unit};
+    use std::time::Duration;
 
     /// What an exporter reads of one metric: its name and the labels of its series.
     fn exported(is_secure: bool, record: impl FnOnce(&Recorder)) -> Vec<(String, String)> {
@@ -167,5 +182,33 @@ mod tests {
         )));
         assert!(series.contains(&of("error.type=timeout http.request.method=GET server.address=stock")));
         assert!(series.contains(&("active_connections".to_owned(), String::new())), "{series:?}");
+    }
+
+    #[test]
+    fn the_process_is_told_by_the_conventions() {
+        let recorder = Recorder::new(conventional(Options::new(), false));
+        recorder.describe("process_cpu_seconds_total", Some(Unit::Seconds), "");
+        for mode in ["user", "system"] {
+            recorder.time_counter("process_cpu_seconds_total", &[("mode", mode)]).increment(Duration::ZERO);
+        }
+        for name in ["process_resident_memory_bytes", "process_open_fds", "process_threads"] {
+            recorder.describe(name, name.ends_with("_bytes").then_some(Unit::Bytes), "");
+            recorder.gauge(name, &[]).set(1.0);
+        }
+        recorder.gauge("http_client_active_requests", &[("server", "stock:8080")]).set(1.0);
+        let families = recorder.snapshot().families;
+        let told =
+            |family: &Family| (family.name.to_string(), family.unit.unwrap_or_default(), family.additive);
+        let expected = [
+            ("http.client.active_requests", "{request}", true),
+            ("process.cpu.time", "s", false),
+            ("process.unix.file_descriptor.count", "{file_descriptor}", true),
+            ("process.memory.usage", "By", true),
+            ("process.thread.count", "{thread}", true),
+        ];
+        let expected = expected.map(|(name, unit, additive)| (name.to_owned(), unit, additive));
+        assert_eq!(families.iter().map(told).collect::<Vec<_>>(), expected);
+        let modes: Vec<_> = families[1].points.iter().map(|point| point.labels[0].clone()).collect();
+        assert_eq!(modes, ["system", "user"].map(|mode| pair("cpu.mode", mode)));
     }
 }
