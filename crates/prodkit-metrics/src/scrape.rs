@@ -182,10 +182,9 @@ impl Table {
 }
 
 fn prefix(meta: &Meta, series: &Series) -> Box<[u8]> {
-    let mut prefix = String::new();
-    if meta.kind != Kind::Histogram {
-        prefix.push_str(&meta.shown);
-    }
+    let name = if meta.kind == Kind::Histogram { "" } else { &meta.shown };
+    let mut prefix = String::with_capacity(name.len() + series.set.shown.len() + "{} ".len());
+    prefix.push_str(name);
     if !series.set.shown.is_empty() {
         prefix.push('{');
         prefix.push_str(&series.set.shown);

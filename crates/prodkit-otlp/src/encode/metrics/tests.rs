@@ -117,6 +117,32 @@ fn an_export_allocates_no_more_for_more_series() {
 }
 
 #[test]
+fn the_first_export_allocates_what_later_ones_use_again() {
+    let allocated = |series: usize, record: fn(&Recorder, &[(&str, &str)])| {
+        let recorder = Recorder::new(Options::new());
+        for n in 0..series {
+            let route = format!("/orders/{n}/items");
+            record(&recorder, &[("endpoint", &route), ("method", "GET"), ("status", "200")]);
+        }
+        let mut snapshot = Snapshot::default();
+        let used = allocation_counter::measure(|| {
+            recorder.snapshot_into(&mut snapshot);
+            request(&[], &snapshot, SHAPE, 0);
+        });
+        used.count_total
+    };
+    let counter: fn(&Recorder, &[(&str, &str)]) =
+        |recorder, labels| recorder.counter("a", labels).increment(1);
+    let histogram: fn(&Recorder, &[(&str, &str)]) =
+        |recorder, labels| recorder.histogram("b", labels).record(0.07);
+    for (record, of_each) in [(counter, 1), (histogram, 2)] {
+        // both grow by doubling what they have
+        let more = allocated(1_500, record) - allocated(500, record);
+        assert!((1_000 * of_each..1_000 * of_each + 20).contains(&more), "{more}");
+    }
+}
+
+#[test]
 fn a_difference_allocates_little_for_each_series() {
     let allocated = |series: usize| {
         let recorder = recorder();
