@@ -20,6 +20,11 @@ const FIXTURE: &str = env!("CARGO_BIN_EXE_fixture");
 fn main() -> ExitCode {
     tools::run(vec![
         with("promtool", "promtool_accepts_the_metrics", promtool_accepts_the_metrics),
+        with_python(
+            "prometheus_client",
+            "a_foreign_parser_takes_openmetrics",
+            a_foreign_parser_takes_openmetrics,
+        ),
         with("prometheus", "prometheus_scrapes_and_answers_queries", prometheus_scrapes_and_answers_queries),
         with(
             "prometheus",
@@ -107,18 +112,48 @@ fn open_connections(admin: SocketAddr) -> Result<f64, Box<dyn Error>> {
 fn promtool_accepts_the_metrics(promtool: PathBuf) -> Outcome {
     let (_service, admin, _folder) = service(&[])?;
     let text = get(admin, "/metrics")?.body;
-    let mut check = Command::new(promtool)
-        .args(["check", "metrics"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()?;
-    check.stdin.take().ok_or("no standard input")?.write_all(&text)?;
-    let output = check.wait_with_output()?;
-    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
     // `active_connections` is a gauge the guide names; promtool has no quarrel with it
-    if output.status.success() && said.is_empty() {
-        Ok(())
+    match said(Command::new(promtool).args(["check", "metrics"]), &text)? {
+        said if said.is_empty() => Ok(()),
+        said => Err(said.into()),
+    }
+}
+
+/// The parser of OpenMetrics that its authors wrote.
+fn a_foreign_parser_takes_openmetrics(python: PathBuf) -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let mut service = Service::start(FIXTURE, folder.path(), &[], &[])?;
+    let (main, admin) = service.ready().ok_or("never ready")?;
+    let sampled = [("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")];
+    let mut main = Connection::open(main.ok_or("does not serve")?)?;
+    for path in ["/", "/nowhere"] {
+        main.request("GET", path, &sampled, b"")?;
+    }
+    let accept = [("accept", "application/openmetrics-text; version=1.0.0")];
+    let text = Connection::open(admin)?.request("GET", "/metrics", &accept, b"")?.body;
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("servers/openmetrics.py");
+    let said = said(Command::new(python).arg(script), &text)?;
+    let parsed: Vec<Value> = said.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+    let named = |name: &str| parsed.iter().find(|family| family["name"] == name).ok_or_else(|| said.clone());
+    let durations = named("http_request_duration_seconds")?;
+    let good = durations["type"] == "histogram"
+        && durations["unit"] == "seconds"
+        && durations["exemplars"][0]["trace_id"] == "0af7651916cd43dd8448eb211c80319c"
+        && named("http_requests")?["type"] == "counter"
+        && named("process_cpu_seconds")?["samples"] == 1
+        && named("active_connections")?["type"] == "gauge";
+    if good { Ok(()) } else { Err(said.into()) }
+}
+
+/// What a program says to this input, on both of its outputs; it has to be content.
+fn said(program: &mut Command, input: &[u8]) -> Result<String, Box<dyn Error>> {
+    let piped = program.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut running = piped.spawn()?;
+    running.stdin.take().ok_or("no standard input")?.write_all(input)?;
+    let output = running.wait_with_output()?;
+    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    if output.status.success() {
+        Ok(said.into_owned())
     } else {
         Err(format!("{}: {said}", output.status).into())
     }
