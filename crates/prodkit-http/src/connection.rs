@@ -31,6 +31,7 @@ pub(crate) use exchange::Served;
 #[cfg(feature = "__tls")]
 pub(crate) use handshake::Handshake;
 pub(crate) use live::Live;
+pub(crate) use request::is_host;
 pub(crate) use socket::{Plain, Socket};
 pub(crate) use wire::Wire;
 

@@ -5,21 +5,24 @@
 use crate::Route;
 use crate::observe::RouteMetrics;
 use std::cell::Cell;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use tokio::time::Instant;
 
 thread_local! {
     // Without a destructor: it is there as long as the thread, and used without asking whether it still is.
     static CURRENT: Current = const { Current {
-        peer: Cell::new(None), deadline: Cell::new(None), asked: Cell::new(false), told: Cell::new(false),
-        received: Cell::new(0), waiting: Cell::new(false), late: Cell::new(false), ended: Cell::new(None),
+        peer: Cell::new(None), client: Cell::new(None), deadline: Cell::new(None), asked: Cell::new(false),
+        told: Cell::new(false), received: Cell::new(0), waiting: Cell::new(false), late: Cell::new(false),
+        ended: Cell::new(None),
     } };
     static ROUTE: Cell<Option<ToldRoute>> = const { Cell::new(None) };
 }
 
 struct Current {
     peer: Cell<Option<SocketAddr>>,
+    /// Where it is not the peer.
+    client: Cell<Option<IpAddr>>,
     deadline: Cell<Option<Instant>>,
     /// The route is all that is asked for.
     asked: Cell<bool>,
@@ -102,9 +105,36 @@ impl Drop for WithPeer {
 /// The address of the client whose request is being handled on this thread, if one is.
 ///
 /// Known while the service is called and its future is polled by [`serve`](crate::serve); not in tasks the service
-/// spawns, and not over a Unix socket. It is the other end of the connection: behind a proxy, the proxy.
+/// spawns, and not over a Unix socket. It is the other end of the connection: behind a proxy, the proxy; see
+/// [`client_addr`].
 pub fn peer_addr() -> Option<SocketAddr> {
     CURRENT.with(|current| current.peer.get())
+}
+
+/// While it lives, what runs is part of a request of `client`, whoever the peer is.
+#[must_use = "dropping it at once ends it"]
+pub(crate) struct WithClient {
+    previous: Option<IpAddr>,
+}
+
+impl WithClient {
+    pub(crate) fn enter(client: Option<IpAddr>) -> Self {
+        Self { previous: CURRENT.with(|current| current.client.replace(client)) }
+    }
+}
+
+impl Drop for WithClient {
+    fn drop(&mut self) {
+        CURRENT.with(|current| current.client.set(self.previous));
+    }
+}
+
+/// The address of the client whose request is being handled on this thread, as far as it is known: what the proxies say
+/// that [`Observe::trusted_proxies`](crate::Observe::trusted_proxies) names, else that of the [peer](peer_addr).
+///
+/// Known where [`peer_addr`] is, within [`Observe`](crate::Observe). An address of IPv4 is one, however it came.
+pub fn client_addr() -> Option<IpAddr> {
+    CURRENT.with(|current| current.client.get()).or_else(|| peer_addr().map(|peer| peer.ip().to_canonical()))
 }
 
 /// Names the route of the request that is being handled, for its metrics, its log line and its span: the template, as

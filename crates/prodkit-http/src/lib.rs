@@ -93,13 +93,14 @@ mod handshakes;
 mod limits;
 mod listener;
 mod observe;
+mod proxies;
 mod roster;
 mod route;
 mod server;
 mod service;
 
 pub use body::{Body, ReadTimeout};
-pub use current::{deadline, peer_addr, set_route};
+pub use current::{client_addr, deadline, peer_addr, set_route};
 pub use drain::{Drain, Drained};
 pub use limits::Limits;
 pub use listener::{BindError, Listener};
@@ -107,6 +108,7 @@ pub use observe::{
     Decision, Exchange, Observe, Observed, ObservedBody, ObservedFuture, Observer, Outcome, Parent,
     RouteTold, TellRoute, ToldFuture,
 };
+pub use proxies::{InvalidProxy, Origin, TrustedProxies, TrustedProxy};
 pub use roster::Traffic;
 pub use route::Route;
 pub use server::{Driver, serve};

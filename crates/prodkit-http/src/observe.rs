@@ -22,6 +22,7 @@ pub(crate) use self::metrics::RouteMetrics;
 
 use self::metrics::Metrics;
 use self::service::Mount;
+use crate::TrustedProxies;
 use ::metrics::Recorder;
 use http::Extensions;
 use prodkit_trace::Propagators;
@@ -88,6 +89,7 @@ pub struct Observe {
     max_in_flight: usize,
     timeout: Option<Duration>,
     propagators: Propagators,
+    proxies: TrustedProxies,
 }
 
 impl Observe {
@@ -100,6 +102,7 @@ impl Observe {
             max_in_flight: usize::MAX,
             timeout: None,
             propagators: Propagators::W3C,
+            proxies: TrustedProxies::default(),
         }
     }
 
@@ -151,6 +154,24 @@ impl Observe {
     /// The formats in which a caller's trace is read. Default: W3C's `traceparent`, `tracestate` and `baggage`.
     pub fn propagators(self, propagators: Propagators) -> Self {
         Self { propagators, ..self }
+    }
+
+    /// Proxies that are believed when they say for whom they ask. Default: none, and everybody's `Forwarded` and
+    /// `X-Forwarded-*` mean nothing.
+    ///
+    /// Where the peer is one of them, the addresses in `Forwarded` (RFC 7239), or in `X-Forwarded-For`, are followed from
+    /// the last one to the first that is not trusted, or to the first of all: that is the client's. What stands in front of
+    /// it is never looked at. `proto` and `host` of the same element, or `X-Forwarded-Proto` and `X-Forwarded-Host`, are
+    /// the scheme and the host that the client asked for.
+    ///
+    /// The client's address is the peer's
+    /// - where the walk comes to what is no address (`unknown`, `_hidden`, not well-formed), or to a 33rd proxy;
+    /// - where both headers are there and lead to different addresses: a proxy that writes one of them hands on what the
+    ///   client has put into the other. What else they do not agree on is not believed either.
+    ///
+    /// A proxy has to add to the header, or to replace it, and never to hand it on as it is.
+    pub fn trusted_proxies(self, proxies: TrustedProxies) -> Self {
+        Self { proxies, ..self }
     }
 
     /// Requests in flight now.

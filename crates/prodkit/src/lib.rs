@@ -77,6 +77,7 @@
 //! | `server.idle_timeout` | 75s | between two requests of a connection |
 //! | `server.max_header_size`, `.max_body_size` | 32KiB, 2MiB | more is answered 431 and 413 |
 //! | `server.max_connections`, `.max_in_flight` | 10000, 1000 | the next connection waits; the next request is answered 503 |
+//! | `server.trusted_proxies` | none | whose `Forwarded` and `X-Forwarded-*` are believed, see [below](#behind-a-proxy) |
 //! | `server.probes` | true | the probes on the main port too |
 //! | `admin.host`, `admin.port` | `0.0.0.0`, 9090 | probes, metrics and what operators ask |
 //! | `admin.token` | none | what lies beyond probes and metrics takes it, as `Authorization: Bearer …` |
@@ -129,6 +130,23 @@
 //! good again), `pending` and `values` with their sources; secrets are masked. The optional check `config` fails and one line
 //! is logged when something is refused. With `config.soak` a new configuration is on trial: it is taken back when 1 % of at
 //! least 50 requests fail, and twice as many as in as much time before, or when a critical check that was good turns bad.
+//!
+//! # Behind a proxy
+//!
+//! `server.trusted_proxies: [10.0.0.0/8, fd00::/8]` names the proxies whose word counts; `unix` is whoever connects to a
+//! Unix socket. Where such a one connects, the addresses in `Forwarded` (RFC 7239) or `X-Forwarded-For` are followed from
+//! the last one to the first that is not in the list: that is the client's, whatever stands in front of it. It is
+//! [`http::client_addr`], `client.address` in the span and, once there is a list, in the line of each request. `proto` and
+//! `host`, or `X-Forwarded-Proto` and `X-Forwarded-Host`, are `url.scheme` and `server.address` of the span. From everybody
+//! else these headers mean nothing. What is no address on the way (`unknown`, `_hidden`, not well-formed), and two headers
+//! that lead to different addresses, leave the client's address at that of the proxy.
+//!
+//! ```
+//! async fn whoami() -> String {
+//!     // known in the handler, not in tasks that it spawns
+//!     prodkit::http::client_addr().map_or("nobody".into(), |client| client.to_string())
+//! }
+//! ```
 //!
 //! # TLS
 //!
@@ -236,6 +254,7 @@
 //! Where another framework owns `main`, the runtime or the signals: take the crates one by one instead, each stands alone.
 //! On Windows. For a library: prodkit is for the one binary at the top.
 
+mod address;
 mod admin;
 mod app;
 mod build;
@@ -311,7 +330,7 @@ pub mod health {
 
 /// The server's side of HTTP.
 pub mod http {
-    pub use prodkit_http::{Body, ReadTimeout, peer_addr, set_route};
+    pub use prodkit_http::{Body, ReadTimeout, client_addr, peer_addr, set_route};
 }
 
 /// What a [`Secret`] holds, and how one is written.

@@ -4,9 +4,10 @@
 
 use std::sync::Arc;
 
-use prodkit_http::{Decision, Exchange, Limits, Observe, Observer, Outcome, Parent};
+use prodkit_http::{Decision, Exchange, Limits, Observe, Observer, Outcome, Parent, TrustedProxies};
 use prodkit_log::{Form, Level};
 
+use crate::address::Address;
 use crate::debug::{self, DebugTraces};
 use crate::reload::Answers;
 use crate::settings::{Server, Settings};
@@ -25,25 +26,32 @@ const FIELDS: &[&str] = &[
     "bytes_in",
     "bytes_out",
     "request_id",
+    "client.address",
     "outcome",
     "error.message",
 ];
 
 /// The layer around the app's service.
 pub(crate) fn observe(settings: &Settings, telemetry: &Telemetry, answers: Option<Arc<Answers>>) -> Observe {
+    let server = &settings.server;
+    let proxies: TrustedProxies = server.trusted_proxies.iter().map(|proxy| proxy.0).collect();
     let observer = Requests {
         answers,
+        clients: !proxies.is_empty(),
         lines: telemetry.log.lines().target(TARGET).form("request", FIELDS),
         #[cfg(feature = "otlp")]
         traces: telemetry.otlp.as_ref().map(|otlp| (otlp.sampler(), otlp.spans())),
         #[cfg(feature = "otlp")]
         keep: crate::otlp::Keep::new(settings),
+        #[cfg(feature = "otlp")]
+        scheme: if server.tls.cert.is_some() { "https" } else { "http" },
         debug: telemetry.debug.clone(),
     };
     Observe::new(Arc::new(observer), Arc::new(telemetry.metrics.clone()))
-        .timeout(settings.server.timeout)
-        .max_in_flight(settings.server.max_in_flight.get())
+        .timeout(server.timeout)
+        .max_in_flight(server.max_in_flight.get())
         .propagators(telemetry.propagators)
+        .trusted_proxies(proxies)
 }
 
 /// What a client may take and send.
@@ -62,11 +70,16 @@ pub(crate) fn limits(server: &Server) -> Limits {
 
 struct Requests {
     answers: Option<Arc<Answers>>,
+    /// Whether the client's address is in the line: it is when somebody has said whom to believe about it.
+    clients: bool,
     lines: Form,
     #[cfg(feature = "otlp")]
     traces: Option<(prodkit_otlp::Sampler, prodkit_otlp::Spans)>,
     #[cfg(feature = "otlp")]
     keep: crate::otlp::Keep,
+    /// Of the main port.
+    #[cfg(feature = "otlp")]
+    scheme: &'static str,
     debug: DebugTraces,
 }
 
@@ -94,9 +107,9 @@ impl Observer for Requests {
             && spans.is_on()
         {
             if exchange.context().is_sampled() {
-                crate::otlp::server_span(spans, exchange, None);
+                crate::otlp::server_span(spans, exchange, self.scheme, None);
             } else if let Some(reason) = self.keep.reason(exchange) {
-                crate::otlp::server_span(spans, exchange, Some(reason));
+                crate::otlp::server_span(spans, exchange, self.scheme, Some(reason));
             }
         }
         self.debug.ended(exchange.context().trace_id());
@@ -110,6 +123,7 @@ impl Requests {
             _ if exchange.status().is_server_error() => Level::WARN,
             _ => Level::INFO,
         };
+        let client = if self.clients { exchange.client_addr().map(Address::of) } else { None };
         let mut line = self.lines.line(level, Some(exchange.context()));
         let names = [exchange.method().as_str(), exchange.route().unwrap_or_default()];
         match exchange.shared(|| self.lines.prefix(&names)) {
@@ -122,6 +136,7 @@ impl Requests {
             .u64(exchange.bytes_in())
             .u64(exchange.bytes_out())
             .maybe_str(exchange.request_id())
+            .maybe_str(client.as_ref().map(Address::as_str))
             .maybe_str(outcome(exchange.outcome()));
         // as text only where somebody reads it
         if let Some(error) = exchange.error().filter(|_| self.lines.enabled(level)) {

@@ -45,6 +45,7 @@ const KEYS: &[(&str, fn())] = &[
     ("server.max_body_size", server::max_body_size),
     ("server.max_connections", server::max_connections),
     ("server.max_in_flight", server::max_in_flight),
+    ("server.trusted_proxies", server::trusted_proxies),
     ("server.probes", server::probes),
     ("server.tls.cert", tls::cert),
     ("server.tls.key", tls::key),

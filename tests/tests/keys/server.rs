@@ -1,12 +1,17 @@
 //! `server.*`: each bound seen by a client.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use prodkit_e2e::http::Connection;
+use prodkit_fakes::FakeCollector;
+use prost::Message as _;
 
 use crate::rig::{Setup, with};
 
@@ -181,6 +186,59 @@ pub(crate) fn max_in_flight() {
         rig.service.seen_or_next(|line| line["outcome"] == "disconnected").unwrap();
         assert_eq!(rig.status("/"), 200);
     }
+}
+
+pub(crate) fn trusted_proxies() {
+    let said = [
+        ("x-forwarded-for", "198.51.100.1, 203.0.113.7, 10.2.2.2"),
+        ("x-forwarded-proto", "https"),
+        ("x-forwarded-host", "[2001:db8::7]:8443"),
+        ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+    ];
+    let ask = |setup: Setup| {
+        let collector = FakeCollector::start();
+        let mut rig = setup.set("otlp.endpoint", &collector.url()).set("otlp.compression", "none").serve();
+        let mut connection = Connection::open(rig.main).unwrap();
+        assert_eq!(connection.request("GET", "/", &said, b"").unwrap().status, 200);
+        let line = rig.line("request");
+        rig.end();
+        (line, server_span(&collector))
+    };
+    let text = |value: &str| Some(Value::StringValue(value.into()));
+    for (value, client, forwarded) in [
+        ("127.0.0.1,10.0.0.0/8", "203.0.113.7", true),
+        ("127.0.0.0/8", "10.2.2.2", true),
+        ("127.0.0.2,unix", "127.0.0.1", false),
+    ] {
+        let (line, span) = ask(Setup::new().set("server.trusted_proxies", value));
+        assert_eq!(line["client.address"], client, "{line}");
+        let of = |name: &str| span.get(name).cloned();
+        assert_eq!(of("client.address"), text(client), "{value}");
+        assert_eq!(of("url.scheme"), text(if forwarded { "https" } else { "http" }));
+        assert_eq!(of("network.peer.address"), if forwarded { text("127.0.0.1") } else { None });
+        assert_eq!(of("server.address"), if forwarded { text("2001:db8::7") } else { None });
+        assert_eq!(of("server.port"), forwarded.then_some(Value::IntValue(8443)));
+    }
+    // as a variable; and without a list there is nothing of it in the line
+    let (line, _) = ask(Setup::new().env("APP__SERVER__TRUSTED_PROXIES", "127.0.0.1,10.0.0.0/8"));
+    assert_eq!(line["client.address"], "203.0.113.7", "{line}");
+    let (line, span) = ask(Setup::new());
+    assert_eq!(line.get("client.address"), None, "{line}");
+    assert_eq!(span.get("client.address").cloned(), text("127.0.0.1"));
+}
+
+/// The attributes of the one span of a request.
+fn server_span(collector: &FakeCollector) -> BTreeMap<String, Value> {
+    let spans: Vec<_> = collector
+        .received_at("/v1/traces")
+        .iter()
+        .flat_map(|received| ExportTraceServiceRequest::decode(&*received.body).unwrap().resource_spans)
+        .flat_map(|of_resource| of_resource.scope_spans)
+        .flat_map(|of_scope| of_scope.spans)
+        .collect();
+    assert_eq!(spans.len(), 1, "{spans:#?}");
+    let attributes = spans.into_iter().flat_map(|span| span.attributes);
+    attributes.filter_map(|pair| Some((pair.key, pair.value?.value?))).collect()
 }
 
 pub(crate) fn probes() {

@@ -63,7 +63,7 @@ impl<'a> Given<'a> {
 
 /// Host and port, or nothing, which is for targets that have no authority. hyper's parser has seen to control
 /// characters.
-fn is_host(host: &[u8]) -> bool {
+pub(crate) fn is_host(host: &[u8]) -> bool {
     // to the end whatever comes: that is quicker than a decision for each byte
     host.iter().fold(true, |is_host, byte| is_host & HOST_BYTES[usize::from(*byte)])
 }

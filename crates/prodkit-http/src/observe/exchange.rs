@@ -3,13 +3,13 @@
 use super::Observe;
 use super::metrics::RouteMetrics;
 use super::service::Mount;
-use crate::BoxError;
-use crate::current::{self, Told, ToldRoute};
+use crate::current::{self, Told, ToldRoute, WithClient};
+use crate::{BoxError, Origin};
 use http::uri::{PathAndQuery, Scheme};
 use http::{HeaderValue, Method, StatusCode, Version};
 use prodkit_trace::{Companion, Scope, SpanId, TraceContext, TraceState};
 use std::any::Any;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
@@ -48,6 +48,8 @@ pub(super) struct Record {
     pub(super) path: Option<PathAndQuery>,
     pub(super) version: Version,
     pub(super) peer: Option<SocketAddr>,
+    /// Where the peer is a proxy that is believed, and has said so.
+    pub(super) origin: Option<Box<Origin>>,
     /// The client's own; else the trace id is it.
     pub(super) request_id: Option<HeaderValue>,
     pub(super) scheme: Option<Scheme>,
@@ -77,6 +79,12 @@ impl Record {
     #[inline]
     pub(super) fn enter(&self) -> Scope {
         self.context.enter_along(self.companion.as_ref())
+    }
+
+    /// Makes the client the current one, where it is not the peer.
+    #[inline]
+    pub(super) fn enter_client(&self) -> Option<WithClient> {
+        self.origin.as_ref().map(|origin| WithClient::enter(origin.client_addr()))
     }
 
     /// Keeps what a poll told.
@@ -173,9 +181,15 @@ impl<'a> Exchange<'a> {
         bounded(self.record.path.as_ref().map_or("", PathAndQuery::path), MAX_PATH)
     }
 
-    /// The scheme, where the client named one (HTTP/2 does).
+    /// The scheme, where the client named one (HTTP/2 does) or a [trusted proxy](Observe::trusted_proxies) did for it.
     pub fn scheme(&self) -> Option<&'a str> {
-        self.record.scheme.as_ref().map(Scheme::as_str)
+        let named = || self.record.scheme.as_ref().map(Scheme::as_str);
+        self.record.origin.as_ref().and_then(|origin| origin.scheme()).or_else(named)
+    }
+
+    /// The host that the client asked a [trusted proxy](Observe::trusted_proxies) for, if that has said so.
+    pub fn forwarded_host(&self) -> Option<&'a str> {
+        self.record.origin.as_ref()?.host()
     }
 
     /// The version of HTTP.
@@ -227,6 +241,15 @@ impl<'a> Exchange<'a> {
     /// The other end of the connection; `None` when not served by [`serve`](crate::serve).
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         self.record.peer
+    }
+
+    /// The client's address: what [trusted proxies](Observe::trusted_proxies) say, else the peer's. An address of IPv4 is
+    /// one, however it came.
+    pub fn client_addr(&self) -> Option<IpAddr> {
+        match &self.record.origin {
+            Some(origin) => origin.client_addr(),
+            None => self.record.peer.map(|peer| peer.ip().to_canonical()),
+        }
     }
 
     /// `User-Agent`, if it is visible ASCII; at most 256 bytes of it.

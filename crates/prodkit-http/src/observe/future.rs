@@ -68,6 +68,7 @@ where
                 let listening = Listening::start();
                 let polled = {
                     let _scope = record.enter();
+                    let _client = record.enter_client();
                     let timeout = record.settings().timeout;
                     let deadline = timeout.map(|timeout| crate::connection::after(record.start, timeout));
                     let _until = Until::enter(deadline);

@@ -7,11 +7,12 @@ use super::pool::Held;
 use super::{Observe, Parent, request_id};
 use crate::body::TooLarge;
 use crate::current::Listening;
-use crate::{BoxError, current};
+use crate::{BoxError, Origin, TrustedProxies, current};
 use http::header::USER_AGENT;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use prodkit_trace::{Arrival, Propagators, TraceContext};
 use std::fmt;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker};
@@ -93,6 +94,7 @@ where
         let listening = Listening::start();
         let called = {
             let _scope = record.enter();
+            let _client = record.enter_client();
             caught(|| future = request.take().map(|request| Box::pin(self.inner.call(request))))
         };
         record.note(listening.end());
@@ -144,6 +146,9 @@ impl Mount {
             headers,
         };
         let decision = self.settings.observer.decide(&parent);
+        let peer = current::peer_addr();
+        let proxies = &self.settings.proxies;
+        let origin = if proxies.is_empty() { None } else { origin(proxies, peer, headers) };
         Held::new(|| Record {
             mount: self.clone(),
             context: context.with_sampled(decision.is_sampled()),
@@ -153,7 +158,8 @@ impl Mount {
             method: request.method().clone(),
             path: request.uri().path_and_query().cloned(),
             version: request.version(),
-            peer: current::peer_addr(),
+            peer,
+            origin,
             request_id: ours.request_id.and_then(request_id::of_client),
             scheme: request.uri().scheme().cloned(),
             user_agent: ours.user_agent.cloned(),
@@ -167,6 +173,11 @@ impl Mount {
             over: false,
         })
     }
+}
+
+#[cold]
+fn origin(proxies: &TrustedProxies, peer: Option<SocketAddr>, headers: &HeaderMap) -> Option<Box<Origin>> {
+    proxies.origin(peer.map(|peer| peer.ip()), headers).map(Box::new)
 }
 
 /// The headers that every request is looked through for.

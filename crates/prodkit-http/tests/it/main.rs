@@ -16,6 +16,7 @@ mod limits_http2;
 mod observe;
 mod observe_faults;
 mod panics;
+mod proxies;
 mod rules_http2;
 mod support;
 mod targets;

@@ -176,6 +176,7 @@ async fn the_callers_trace_goes_on() {
             user_agent: Some("test/1".into()),
             version: "HTTP/1.1".into(),
             has_peer: true,
+            client: Some("127.0.0.1".into()),
             ..Seen::default()
         }
     );

@@ -265,6 +265,9 @@ pub(crate) struct Seen {
     pub(crate) user_agent: Option<String>,
     pub(crate) version: String,
     pub(crate) has_peer: bool,
+    pub(crate) client: Option<String>,
+    pub(crate) scheme: Option<String>,
+    pub(crate) host: Option<String>,
 }
 
 /// Samples what its caller sampled, and remembers what finished.
@@ -299,6 +302,9 @@ impl Observer for Witness {
             user_agent: exchange.user_agent().map(Into::into),
             version: format!("{:?}", exchange.version()),
             has_peer: exchange.peer_addr().is_some_and(|peer| peer.ip().is_loopback()),
+            client: exchange.client_addr().map(|client| client.to_string()),
+            scheme: exchange.scheme().map(Into::into),
+            host: exchange.forwarded_host().map(Into::into),
         });
     }
 }

@@ -1,16 +1,22 @@
 //! A finished request as a span.
 
-use std::fmt::Write as _;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use http::{Method, StatusCode, Version};
 use prodkit_http::{Exchange, Outcome};
 use prodkit_otlp::{SpanKind, SpanWriter, Spans, Status};
 
-/// A finished request by the semantic conventions for HTTP server spans. `kept` says why it is sent though its trace is
+use crate::address::Address;
+
+/// A finished request by the semantic conventions for HTTP server spans. `scheme` is that of the port, where nobody has said
+/// one; `kept` says why it is sent though its trace is
 /// not sampled.
-pub(crate) fn server_span(spans: &Spans, exchange: &Exchange<'_>, kept: Option<&'static str>) {
+pub(crate) fn server_span(
+    spans: &Spans,
+    exchange: &Exchange<'_>,
+    scheme: &'static str,
+    kept: Option<&'static str>,
+) {
     let write = |span: &mut SpanWriter<'_>| {
         let method = known_method(exchange.method());
         match exchange.route() {
@@ -26,7 +32,7 @@ pub(crate) fn server_span(spans: &Spans, exchange: &Exchange<'_>, kept: Option<&
         if let Some(state) = exchange.tracestate() {
             span.trace_state(state.as_str());
         }
-        attributes(span, exchange, method);
+        attributes(span, exchange, scheme, method);
         if let Some(reason) = kept {
             span.str("prodkit.sampling.kept", reason);
         }
@@ -41,10 +47,15 @@ pub(crate) fn server_span(spans: &Spans, exchange: &Exchange<'_>, kept: Option<&
     }
 }
 
-fn attributes(span: &mut SpanWriter<'_>, exchange: &Exchange<'_>, method: &'static str) {
+fn attributes(
+    span: &mut SpanWriter<'_>,
+    exchange: &Exchange<'_>,
+    scheme: &'static str,
+    method: &'static str,
+) {
     span.str("http.request.method", method);
     span.str("url.path", exchange.path());
-    span.str("url.scheme", exchange.scheme().unwrap_or("http"));
+    span.str("url.scheme", exchange.scheme().unwrap_or(scheme));
     span.int("http.response.status_code", exchange.status().as_u16().into());
     if method == "_OTHER" {
         span.str("http.request.method_original", exchange.method().as_str());
@@ -55,40 +66,36 @@ fn attributes(span: &mut SpanWriter<'_>, exchange: &Exchange<'_>, method: &'stat
     if let Some(version) = protocol(exchange.version()) {
         span.str("network.protocol.version", version);
     }
-    if let Some(peer) = exchange.peer_addr() {
-        span.str("client.address", Address::of(peer.ip()).as_str());
+    let client = exchange.client_addr();
+    if let Some(client) = client {
+        span.str("client.address", Address::of(client).as_str());
+    }
+    // who asked for the client
+    if let Some(proxy) = exchange.peer_addr()
+        && client != Some(proxy.ip().to_canonical())
+    {
+        span.str("network.peer.address", Address::of(proxy.ip().to_canonical()).as_str());
+        span.int("network.peer.port", proxy.port().into());
+    }
+    if let Some(host) = exchange.forwarded_host() {
+        let (name, port) = name_and_port(host);
+        span.str("server.address", name);
+        if let Some(port) = port {
+            span.int("server.port", port.into());
+        }
     }
     if let Some(agent) = exchange.user_agent() {
         span.str("user_agent.original", agent);
     }
 }
 
-/// An address as text, without an allocation.
-struct Address {
-    text: [u8; 46],
-    len: usize,
-}
-
-impl Address {
-    fn of(ip: IpAddr) -> Self {
-        let mut address = Self { text: [0; 46], len: 0 };
-        // the longest address of IPv6 has 45 characters
-        let _ = write!(address, "{ip}");
-        address
-    }
-
-    fn as_str(&self) -> &str {
-        str::from_utf8(&self.text[..self.len]).unwrap_or_default()
-    }
-}
-
-impl std::fmt::Write for Address {
-    fn write_str(&mut self, part: &str) -> std::fmt::Result {
-        let end = self.len + part.len();
-        self.text.get_mut(self.len..end).ok_or(std::fmt::Error)?.copy_from_slice(part.as_bytes());
-        self.len = end;
-        Ok(())
-    }
+/// A host as in `Host`: an address of IPv6 has brackets there, and none in a span.
+fn name_and_port(host: &str) -> (&str, Option<u16>) {
+    let (name, port) = match host.rsplit_once(':') {
+        Some((name, port)) if !port.contains(']') => (name, port.parse().ok()),
+        _ => (host, None),
+    };
+    (name.trim_start_matches('[').trim_end_matches(']'), port)
 }
 
 /// `error.type`: set when the server is to blame, or no whole answer went out.

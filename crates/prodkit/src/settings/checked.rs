@@ -100,4 +100,16 @@ mod tests {
             );
         }
     }
+
+    #[test]
+    fn a_proxy_that_is_none_is_refused_with_its_place() {
+        let layers = Layers::new().set("server.trusted_proxies=unix,10.0.0.1/8");
+        let errors =
+            layers.read().unwrap().load::<Settings, crate::NoConfig>(SECTIONS).map(|_| ()).unwrap_err();
+        let told: Vec<_> = errors.iter().map(|error| (error.path(), error.message())).collect();
+        assert!(
+            matches!(&told[..], [("server.trusted_proxies[1]", why)] if why.contains("which is 10.0.0.0/8")),
+            "{told:#?}"
+        );
+    }
 }
