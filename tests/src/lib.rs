@@ -2,6 +2,7 @@
 //!
 //! The tests are in `tests/`; here is what they share with the smoke test of a release binary.
 
+pub mod calls;
 pub mod http;
 pub mod kubelet;
 pub mod load;

@@ -1,6 +1,7 @@
 //! The body of a request.
 
 use crate::connection::{Live, after};
+use crate::current::Lost;
 use crate::{BoxError, current};
 use bytes::Bytes;
 use http_body::{Body as _, Frame, SizeHint};
@@ -74,6 +75,32 @@ impl Body {
         Self(Kind::Incoming(Box::new(streaming)))
     }
 
+    /// The same without a bound on its size and on how long it keeps its reader waiting.
+    ///
+    /// For streams that have bounds of their own: calls of gRPC in which the client goes on sending, whose messages tonic
+    /// bounds, and whose connection is asked for a sign of life by [`Limits::http2_ping`](crate::Limits::http2_ping). One
+    /// that is refused already stays so.
+    ///
+    /// ```
+    /// # use prodkit_http::Body;
+    /// # use http::Request;
+    /// use tower::ServiceBuilder;
+    ///
+    /// # fn routes<S>(routes: S) -> impl tower::Service<Request<Body>> where S: tower::Service<Request<Body>> {
+    /// ServiceBuilder::new().map_request(|request: Request<Body>| request.map(Body::unbounded)).service(routes)
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn unbounded(mut self) -> Self {
+        if let Kind::Incoming(streaming) = &mut self.0
+            && !matches!(streaming.wait, Patience::Refused)
+        {
+            streaming.room = u64::MAX;
+            streaming.wait = Patience::new(Duration::MAX);
+        }
+        self
+    }
+
     /// Makes it fail before anything of it is asked for: no `100 Continue` is sent.
     pub(crate) fn refuse(&mut self) {
         if let Kind::Incoming(streaming) = &mut self.0 {
@@ -91,7 +118,7 @@ impl Streaming {
             Poll::Ready(frame) => frame,
             Poll::Pending => {
                 ready!(self.wait.poll_lost(cx));
-                current::late();
+                current::lost(Lost::Late);
                 return Poll::Ready(Some(Err(ReadTimeout(()).into())));
             }
         };
@@ -106,6 +133,7 @@ impl Streaming {
             Some(room) => self.room = room,
             None => {
                 self.wait = Patience::Refused;
+                current::lost(Lost::Large);
                 return Poll::Ready(Some(Err(too_large())));
             }
         }

@@ -13,7 +13,7 @@ thread_local! {
     // Without a destructor: it is there as long as the thread, and used without asking whether it still is.
     static CURRENT: Current = const { Current {
         peer: Cell::new(None), client: Cell::new(None), deadline: Cell::new(None), asked: Cell::new(false),
-        told: Cell::new(false), received: Cell::new(0), waiting: Cell::new(false), late: Cell::new(false),
+        told: Cell::new(false), received: Cell::new(0), waiting: Cell::new(false), lost: Cell::new(None),
         ended: Cell::new(None),
     } };
     static ROUTE: Cell<Option<ToldRoute>> = const { Cell::new(None) };
@@ -30,7 +30,7 @@ struct Current {
     told: Cell<bool>,
     received: Cell<u64>,
     waiting: Cell<bool>,
-    late: Cell<bool>,
+    lost: Cell<Option<Lost>>,
     ended: Cell<Option<Instant>>,
 }
 
@@ -195,9 +195,9 @@ pub(crate) fn waiting() {
     tell(|current| current.waiting.set(true));
 }
 
-/// The reader of a request's body has waited too long.
-pub(crate) fn late() {
-    tell(|current| current.late.set(true));
+/// The reader of a request's body does not get it.
+pub(crate) fn lost(why: Lost) {
+    tell(|current| current.lost.set(Some(why)));
 }
 
 #[inline]
@@ -208,13 +208,21 @@ fn tell(what: impl FnOnce(&Current)) {
     });
 }
 
+/// Why a request's body did not come to its reader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lost {
+    /// It was waited for too long.
+    Late,
+    Large,
+}
+
 /// What one poll of an observed request told.
 #[derive(Default)]
 pub(crate) struct Told {
     pub(crate) route: Option<ToldRoute>,
     pub(crate) received: u64,
     pub(crate) waiting: bool,
-    pub(crate) late: bool,
+    pub(crate) lost: Option<Lost>,
 }
 
 /// Listens to what is told from now until its end.
@@ -242,12 +250,12 @@ impl Listening {
 
 /// One layer within another.
 #[cold]
-fn restore(Told { route, received, waiting, late }: Told) {
+fn restore(Told { route, received, waiting, lost }: Told) {
     let _ = ROUTE.try_with(|told| told.set(route));
     tell(|current| {
         current.received.set(received);
         current.waiting.set(waiting);
-        current.late.set(late);
+        current.lost.set(lost);
     });
 }
 
@@ -261,6 +269,6 @@ fn collect(current: &Current) -> Told {
         route: ROUTE.try_with(Cell::take).ok().flatten(),
         received: current.received.take(),
         waiting: current.waiting.take(),
-        late: current.late.take(),
+        lost: current.lost.take(),
     }
 }

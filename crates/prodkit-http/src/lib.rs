@@ -105,8 +105,8 @@ pub use drain::{Drain, Drained};
 pub use limits::Limits;
 pub use listener::{BindError, Listener};
 pub use observe::{
-    Decision, Exchange, Observe, Observed, ObservedBody, ObservedFuture, Observer, Outcome, Parent,
-    RouteTold, TellRoute, ToldFuture,
+    Decision, Exchange, GrpcStatus, Observe, Observed, ObservedBody, ObservedFuture, Observer, Outcome,
+    Parent, RouteTold, TellRoute, ToldFuture,
 };
 pub use proxies::{InvalidProxy, Origin, TrustedProxies, TrustedProxy};
 pub use roster::Traffic;

@@ -4,6 +4,7 @@ mod answer;
 mod body;
 mod exchange;
 mod future;
+mod grpc;
 mod metrics;
 mod observer;
 mod pool;
@@ -14,6 +15,7 @@ mod service;
 pub use body::ObservedBody;
 pub use exchange::{Exchange, Outcome};
 pub use future::ObservedFuture;
+pub use grpc::GrpcStatus;
 pub use observer::{Decision, Observer, Parent};
 pub use router::{RouteTold, TellRoute, ToldFuture};
 pub use service::Observed;
@@ -56,6 +58,12 @@ use std::time::Duration;
 ///
 /// (Not 504: that is for a gateway whose upstream is late. Not 408 for a slow service: clients may repeat a request on
 /// it, as if it had never been received whole, RFC 9110 section 15.5.9.)
+///
+/// A call of gRPC (`POST` over HTTP/2 with a content type of `application/grpc`) is answered 200 with a `grpc-status` and no
+/// body instead: 4 `DEADLINE_EXCEEDED` when the time is over, 8 `RESOURCE_EXHAUSTED` for a body that is too large, 13
+/// `INTERNAL` when the service failed or panicked, 14 `UNAVAILABLE` when too many requests are in flight. `grpc-timeout`, if
+/// it is well-formed, shortens the [timeout](Self::timeout). Its route is its path, once a service has begun to answer it:
+/// an answer that is nothing but a status may come from a method that nobody has. See [`Exchange::grpc_status`].
 ///
 /// Mount it exactly once per request: around a service without a router, or around a router with
 /// [`router`](Self::router).

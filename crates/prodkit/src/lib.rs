@@ -148,6 +148,37 @@
 //! }
 //! ```
 //!
+//! # gRPC
+//!
+//! tonic's `Routes` are a service as any other, with [`App::http`] or in an axum router; HTTP/2 needs no setting.
+//!
+//! ```
+//! use prodkit::App;
+//! use prodkit::http::Body;
+//! use tonic::service::Routes;
+//! use tower::ServiceBuilder;
+//!
+//! /// gRPC alone.
+//! fn orders(routes: Routes) -> App {
+//!     // calls in which the client goes on sending: for as long, and as much, as tonic takes
+//!     let unbounded = |request: http::Request<Body>| request.map(Body::unbounded);
+//!     App::new().http(ServiceBuilder::new().map_request(unbounded).service(routes))
+//! }
+//!
+#![cfg_attr(feature = "axum", doc = "/// Beside other routes.")]
+#![cfg_attr(feature = "axum", doc = "fn both(routes: Routes, router: axum::Router) -> App {")]
+#![cfg_attr(feature = "axum", doc = "    App::new().axum(router.merge(routes.into_axum_router()))")]
+#![cfg_attr(feature = "axum", doc = "}")]
+//! ```
+//!
+//! A call (`POST` over HTTP/2, content type `application/grpc`) ends as `grpc-status` says: its line has `rpc.service`,
+//! `rpc.method` and `rpc.grpc.status_code`, its span is one of the conventions for gRPC, and its `status`, in lines and
+//! metrics, is the one of HTTP that says the same: 404 for `NOT_FOUND`, and 500 or more for what the server is to blame for.
+//! Its path is its route once a service has begun to answer it, so methods that nobody has are one series. `grpc-timeout`
+//! shortens `server.timeout`. What is refused before the service is told so by gRPC's own codes: `DEADLINE_EXCEEDED` when
+//! the time is over, `UNAVAILABLE` beyond `server.max_in_flight`, `RESOURCE_EXHAUSTED` beyond `server.max_body_size`,
+//! `INTERNAL` for a panic.
+//!
 //! # TLS
 //!
 //! With `server.tls.cert` and `server.tls.key` the main port speaks TLS, and nothing else: HTTP/2 and HTTP/1.1 by ALPN. The

@@ -16,8 +16,13 @@ use crate::telemetry::Telemetry;
 /// The target of the access log: `log.level: info,http=warn` keeps good requests out of it.
 const TARGET: &str = "http";
 
-/// The fields of a request's line, in the order in which `write_line` fills them in.
-const FIELDS: &[&str] = &[
+/// The fields of a request's line, in the order in which `write_line` fills them in; the first ones are those of calls of
+/// gRPC alone.
+const CALL_FIELDS: &[&str] = &[
+    "rpc.system",
+    "rpc.service",
+    "rpc.method",
+    "rpc.grpc.status_code",
     "method",
     "route",
     "path",
@@ -30,6 +35,7 @@ const FIELDS: &[&str] = &[
     "outcome",
     "error.message",
 ];
+const FIELDS: &[&str] = CALL_FIELDS.split_at(4).1;
 
 /// The layer around the app's service.
 pub(crate) fn observe(settings: &Settings, telemetry: &Telemetry, answers: Option<Arc<Answers>>) -> Observe {
@@ -39,6 +45,7 @@ pub(crate) fn observe(settings: &Settings, telemetry: &Telemetry, answers: Optio
         answers,
         clients: !proxies.is_empty(),
         lines: telemetry.log.lines().target(TARGET).form("request", FIELDS),
+        calls: telemetry.log.lines().target(TARGET).form("request", CALL_FIELDS),
         #[cfg(feature = "otlp")]
         traces: telemetry.otlp.as_ref().map(|otlp| (otlp.sampler(), otlp.spans())),
         #[cfg(feature = "otlp")]
@@ -73,6 +80,8 @@ struct Requests {
     /// Whether the client's address is in the line: it is when somebody has said whom to believe about it.
     clients: bool,
     lines: Form,
+    /// For calls of gRPC.
+    calls: Form,
     #[cfg(feature = "otlp")]
     traces: Option<(prodkit_otlp::Sampler, prodkit_otlp::Spans)>,
     #[cfg(feature = "otlp")]
@@ -124,11 +133,24 @@ impl Requests {
             _ => Level::INFO,
         };
         let client = if self.clients { exchange.client_addr().map(Address::of) } else { None };
-        let mut line = self.lines.line(level, Some(exchange.context()));
+        let context = Some(exchange.context());
         let names = [exchange.method().as_str(), exchange.route().unwrap_or_default()];
-        match exchange.shared(|| self.lines.prefix(&names)) {
-            Some(prefix) => line.prefix(prefix),
-            None => line.str(names[0]).str(names[1]),
+        let mut line = match exchange.grpc_status() {
+            None => {
+                let mut line = self.lines.line(level, context);
+                match exchange.shared(|| self.lines.prefix(&names)) {
+                    Some(prefix) => line.prefix(prefix),
+                    None => line.str(names[0]).str(names[1]),
+                };
+                line
+            }
+            Some(status) => {
+                let (service, method) = exchange.grpc_method().unzip();
+                let mut line = self.calls.line(level, context);
+                line.str("grpc").maybe_str(service).maybe_str(method).u64(status.code().into());
+                line.str(names[0]).str(names[1]);
+                line
+            }
         };
         line.str(exchange.path())
             .u64(exchange.status().as_u16().into())

@@ -84,6 +84,8 @@ impl<'de> Deserialize<'de> for Motto {
 enum Way {
     /// HTTP on the main port.
     Serve,
+    /// gRPC on the main port.
+    Calls,
     /// `app` returns an error.
     AppFails,
     /// `app` panics.
@@ -200,6 +202,7 @@ async fn app(cx: Context<Config>) -> Result<App, BoxError> {
                     let greeting = greeting.clone();
                     async move || if *greeting.get() == "sick" { Err("sick") } else { Ok(()) }
                 }),
+            Way::Calls => app.http(tonic::service::Routes::new(prodkit_e2e::calls::Calls::default())),
             Way::AppFails => return Err("the app does not want to".into()),
             #[expect(clippy::panic, reason = "that is what is tested")]
             Way::AppPanics => panic!("the app fell over"),

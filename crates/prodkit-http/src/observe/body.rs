@@ -113,6 +113,11 @@ impl<B: Body<Error: Into<BoxError>>> Body for ObservedBody<B> {
             }
             record.bytes_out += data.len() as u64;
         }
+        if let Some(call) = &mut record.call
+            && let Some(trailers) = frame.trailers_ref()
+        {
+            call.meets(trailers);
+        }
         // hyper asks for no more than was declared, and for nothing after trailers
         let complete =
             frame.is_trailers() || this.declared.is_some_and(|declared| record.bytes_out >= declared);

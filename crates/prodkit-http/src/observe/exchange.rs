@@ -1,12 +1,13 @@
 //! A request and what became of it.
 
 use super::Observe;
+use super::grpc::{self, Call, GrpcStatus};
 use super::metrics::RouteMetrics;
 use super::service::Mount;
-use crate::current::{self, Told, ToldRoute, WithClient};
+use crate::current::{self, Lost, Told, ToldRoute, WithClient};
 use crate::{BoxError, Origin};
 use http::uri::{PathAndQuery, Scheme};
-use http::{HeaderValue, Method, StatusCode, Version};
+use http::{HeaderValue, Method, Response, StatusCode, Version};
 use prodkit_trace::{Companion, Scope, SpanId, TraceContext, TraceState};
 use std::any::Any;
 use std::net::{IpAddr, SocketAddr};
@@ -48,6 +49,8 @@ pub(super) struct Record {
     pub(super) path: Option<PathAndQuery>,
     pub(super) version: Version,
     pub(super) peer: Option<SocketAddr>,
+    /// If it is a call of gRPC.
+    pub(super) call: Option<Box<Call>>,
     /// Where the peer is a proxy that is believed, and has said so.
     pub(super) origin: Option<Box<Origin>>,
     /// The client's own; else the trace id is it.
@@ -61,8 +64,8 @@ pub(super) struct Record {
     pub(super) error: Option<BoxError>,
     /// It has a place among the requests in flight.
     pub(super) admitted: bool,
-    /// The request's body was waited for too long.
-    pub(super) late: bool,
+    /// Why the service did not get the request's body.
+    pub(super) lost: Option<Lost>,
     pub(super) over: bool,
 }
 
@@ -73,6 +76,16 @@ impl Record {
 
     fn metrics(&self) -> &RouteMetrics {
         self.route.as_deref().unwrap_or_else(|| self.settings().metrics.unmatched())
+    }
+
+    /// The time from its head to that of its response.
+    #[inline]
+    pub(super) fn timeout(&self) -> Option<Duration> {
+        let limit = self.settings().timeout;
+        match &self.call {
+            None => limit,
+            Some(call) => call.timeout(limit),
+        }
     }
 
     /// Makes this request's trace, and what travels with it, the current one.
@@ -87,6 +100,16 @@ impl Record {
         self.origin.as_ref().map(|origin| WithClient::enter(origin.client_addr()))
     }
 
+    /// Whether a service that did not get the request's body answers so for that reason, which it need not know:
+    /// extractors take what came too late for the client's mistake, and tonic any error for an unknown one.
+    #[cold]
+    pub(super) fn is_of_body<B>(&self, response: &Response<B>) -> bool {
+        match &self.call {
+            Some(_) => grpc::is_failed(response),
+            None => self.lost == Some(Lost::Late) && response.status() == StatusCode::BAD_REQUEST,
+        }
+    }
+
     /// Keeps what a poll told.
     #[inline]
     pub(super) fn note(&mut self, told: Option<Told>) {
@@ -97,11 +120,16 @@ impl Record {
 
     fn keep(&mut self, told: Told) {
         self.bytes_in = self.bytes_in.saturating_add(told.received);
-        self.late |= told.late;
+        self.lost = self.lost.or(told.lost);
         match told.route {
             None => {}
             Some(ToldRoute::Known(route)) => self.route = Some(route),
-            Some(ToldRoute::Named(route)) => self.route = Some(self.mount.route(route.as_str())),
+            Some(ToldRoute::Named(route)) => {
+                self.route = Some(self.mount.route(route.as_str()));
+                if let Some(call) = &mut self.call {
+                    call.named = true;
+                }
+            }
         }
     }
 
@@ -111,6 +139,9 @@ impl Record {
         }
         if std::mem::replace(&mut self.admitted, false) {
             self.settings().leave();
+        }
+        if self.call.is_some() {
+            self.ends_call(outcome);
         }
         let end = Instant::now();
         current::ended(end);
@@ -148,6 +179,8 @@ impl<'a> Exchange<'a> {
 
     /// The status that was answered, or 499 (nginx's "client closed request") if none was.
     ///
+    /// Of a call of gRPC it is the one that stands for [its own](Self::grpc_status): what was answered is always 200.
+    ///
     /// With [`Outcome::Disconnected`] and any other status, the client went away while the body was being sent.
     pub fn status(&self) -> StatusCode {
         self.record.status.unwrap_or_else(|| StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST))
@@ -156,6 +189,20 @@ impl<'a> Exchange<'a> {
     /// Why, when the service failed or panicked.
     pub fn error(&self) -> Option<&'a (dyn std::error::Error + Send + Sync + 'static)> {
         self.record.error.as_deref()
+    }
+
+    /// How a call of gRPC has ended; `None` where the request is none (`POST` over HTTP/2 with a content type of
+    /// `application/grpc`).
+    ///
+    /// It is `grpc-status` in the trailers, or in the head where there is nothing else; `CANCELLED` when the client went away.
+    pub fn grpc_status(&self) -> Option<GrpcStatus> {
+        self.record.call.as_ref().map(|call| call.status())
+    }
+
+    /// Service and method of a call of gRPC, by its path: `("orders.v1.Orders", "Place")`.
+    pub fn grpc_method(&self) -> Option<(&'a str, &'a str)> {
+        self.record.call.as_ref()?;
+        grpc::names(self.path())
     }
 
     /// The method as the client sent it: any token is one.

@@ -6,7 +6,7 @@ use super::exchange::{Outcome, Record};
 use super::pool::Held;
 use crate::BoxError;
 use crate::body::ReadTimeout;
-use crate::current::{Listening, Until};
+use crate::current::{Listening, Lost, Until};
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, Method, Response, StatusCode};
 use http_body_util::LengthLimitError;
@@ -69,8 +69,8 @@ where
                 let polled = {
                     let _scope = record.enter();
                     let _client = record.enter_client();
-                    let timeout = record.settings().timeout;
-                    let deadline = timeout.map(|timeout| crate::connection::after(record.start, timeout));
+                    let deadline =
+                        record.timeout().map(|timeout| crate::connection::after(record.start, timeout));
                     let _until = Until::enter(deadline);
                     caught(|| future.as_mut().poll(cx))
                 };
@@ -78,11 +78,13 @@ where
                 let waiting = told.as_ref().is_some_and(|told| told.waiting);
                 record.note(told);
                 match polled {
-                    // Extractors that do not know the body's error take it for the client's mistake.
                     Ok(Poll::Ready(Ok(response)))
-                        if record.late && response.status() == StatusCode::BAD_REQUEST =>
+                        if record.lost.is_some_and(|_| record.is_of_body(&response)) =>
                     {
-                        Some(Refusal::timed_out(true))
+                        Some(match record.lost {
+                            Some(Lost::Large) => Refusal::too_large(),
+                            _ => Refusal::timed_out(true),
+                        })
                     }
                     Ok(Poll::Ready(Ok(response))) => {
                         this.state = State::Done;
@@ -91,14 +93,15 @@ where
                     Ok(Poll::Ready(Err(error))) => Some(Refusal::failed(error.into())),
                     Err(panicked) => Some(Refusal::panicked(panicked)),
                     Ok(Poll::Pending) => {
-                        let Some(timeout) = record.settings().timeout else { return Poll::Pending };
+                        let Some(timeout) = record.timeout() else { return Poll::Pending };
                         let timer = this.timer.get_or_insert_with(|| {
                             Box::pin(sleep_until(crate::connection::after(record.start, timeout)))
                         });
                         if timer.as_mut().poll(cx).is_pending() {
                             return Poll::Pending;
                         }
-                        Some(Refusal::timed_out(waiting))
+                        // the time of a call is what its client gave it, whoever kept whom waiting
+                        Some(Refusal::timed_out(waiting && record.call.is_none()))
                     }
                 }
             }
@@ -113,9 +116,17 @@ where
             }
         };
         let (Some(refusal), Some(mut record)) = (refusal, this.record.take()) else { return Poll::Pending };
+        let mut response = match &mut record.call {
+            None => problem(refusal.status, &record),
+            Some(call) => {
+                let answer = super::grpc::answer(&refusal);
+                call.meets(answer.headers());
+                answer
+            }
+        };
         record.error = refusal.error;
-        let mut response = problem(refusal.status, &record);
-        settle(&mut record, &mut response, false, refusal.outcome);
+        let empty = response.body().is_empty();
+        settle(&mut record, &mut response, empty, refusal.outcome);
         Poll::Ready(Ok(response.map(|bytes| ObservedBody::own(bytes, record, refusal.outcome))))
     }
 }
@@ -128,6 +139,9 @@ fn answered<B: http_body::Body>(
     let length = response.body().size_hint().exact().or_else(|| declared(response.headers()));
     let empty = length == Some(0) || response.body().is_end_stream();
     let record = record.take().map(|mut record| {
+        if record.call.is_some() {
+            record.answers_call(&response);
+        }
         settle(&mut record, &mut response, empty, Outcome::Completed);
         record
     });
@@ -171,8 +185,8 @@ fn settle<B>(record: &mut Record, response: &mut Response<B>, empty: bool, outco
 
 /// Why the layer answers instead of the service.
 pub(super) struct Refusal {
-    status: StatusCode,
-    outcome: Outcome,
+    pub(super) status: StatusCode,
+    pub(super) outcome: Outcome,
     error: Option<BoxError>,
 }
 

@@ -58,6 +58,11 @@ impl Metrics {
         if first.name() == route { first.clone() } else { self.route(route) }
     }
 
+    /// A route that was there before.
+    pub(super) fn known(&self, route: &str) -> Option<Arc<RouteMetrics>> {
+        self.routes.read().unwrap_or_else(PoisonError::into_inner).get(route).cloned()
+    }
+
     fn route(&self, route: &str) -> Arc<RouteMetrics> {
         if let Some(known) = self.routes.read().unwrap_or_else(PoisonError::into_inner).get(route) {
             return known.clone();

@@ -2,6 +2,7 @@
 
 use super::exchange::Record;
 use super::future::{ObservedFuture, Refusal, caught};
+use super::grpc::Call;
 use super::metrics::RouteMetrics;
 use super::pool::Held;
 use super::{Observe, Parent, request_id};
@@ -160,6 +161,7 @@ impl Mount {
             version: request.version(),
             peer,
             origin,
+            call: Call::begin(request),
             request_id: ours.request_id.and_then(request_id::of_client),
             scheme: request.uri().scheme().cloned(),
             user_agent: ours.user_agent.cloned(),
@@ -169,7 +171,7 @@ impl Mount {
             bytes_out: 0,
             error: None,
             admitted: false,
-            late: false,
+            lost: None,
             over: false,
         })
     }

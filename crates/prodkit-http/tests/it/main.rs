@@ -8,6 +8,7 @@ mod drain;
 mod drain_http2;
 mod frames;
 mod framing;
+mod grpc;
 mod headers_http2;
 mod hostile_http2;
 mod http1;

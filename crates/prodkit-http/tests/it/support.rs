@@ -266,6 +266,8 @@ pub(crate) struct Seen {
     pub(crate) version: String,
     pub(crate) has_peer: bool,
     pub(crate) client: Option<String>,
+    pub(crate) grpc: Option<u8>,
+    pub(crate) rpc: Option<String>,
     pub(crate) scheme: Option<String>,
     pub(crate) host: Option<String>,
 }
@@ -302,6 +304,8 @@ impl Observer for Witness {
             user_agent: exchange.user_agent().map(Into::into),
             version: format!("{:?}", exchange.version()),
             has_peer: exchange.peer_addr().is_some_and(|peer| peer.ip().is_loopback()),
+            grpc: exchange.grpc_status().map(prodkit_http::GrpcStatus::code),
+            rpc: exchange.grpc_method().map(|(service, method)| format!("{service} {method}")),
             client: exchange.client_addr().map(|client| client.to_string()),
             scheme: exchange.scheme().map(Into::into),
             host: exchange.forwarded_host().map(Into::into),

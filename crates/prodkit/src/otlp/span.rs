@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::{Method, StatusCode, Version};
-use prodkit_http::{Exchange, Outcome};
+use prodkit_http::{Exchange, GrpcStatus, Outcome};
 use prodkit_otlp::{SpanKind, SpanWriter, Spans, Status};
 
 use crate::address::Address;
@@ -19,9 +19,11 @@ pub(crate) fn server_span(
 ) {
     let write = |span: &mut SpanWriter<'_>| {
         let method = known_method(exchange.method());
-        match exchange.route() {
-            Some(route) => span.name(&[method, " ", route]),
-            None => span.name(&[method]),
+        match (exchange.route(), exchange.grpc_status()) {
+            (Some(route), Some(_)) => span.name(&[route.strip_prefix('/').unwrap_or(route)]),
+            (None, Some(_)) => span.name(&["grpc"]),
+            (Some(route), None) => span.name(&[method, " ", route]),
+            (None, None) => span.name(&[method]),
         }
         let start = exchange.start();
         span.times(start, start + exchange.elapsed().max(Duration::from_nanos(1)));
@@ -56,7 +58,18 @@ fn attributes(
     span.str("http.request.method", method);
     span.str("url.path", exchange.path());
     span.str("url.scheme", exchange.scheme().unwrap_or(scheme));
-    span.int("http.response.status_code", exchange.status().as_u16().into());
+    // what was answered to a call says nothing
+    if exchange.grpc_status().is_none() {
+        span.int("http.response.status_code", exchange.status().as_u16().into());
+    }
+    if let Some(status) = exchange.grpc_status() {
+        span.str("rpc.system", "grpc");
+        if let Some((service, name)) = exchange.grpc_method() {
+            span.str("rpc.service", service);
+            span.str("rpc.method", name);
+        }
+        span.int("rpc.grpc.status_code", status.code().into());
+    }
     if method == "_OTHER" {
         span.str("http.request.method_original", exchange.method().as_str());
     }
@@ -103,7 +116,10 @@ fn failure<'a>(exchange: &'a Exchange<'_>) -> Option<&'a str> {
     match exchange.outcome() {
         Outcome::Panicked => Some("panic"),
         Outcome::Disconnected => Some("client_disconnected"),
-        _ if exchange.status().is_server_error() => Some(code(exchange.status())),
+        _ if exchange.status().is_server_error() => {
+            let code = || code(exchange.status());
+            Some(exchange.grpc_status().map_or_else(code, GrpcStatus::name))
+        }
         _ => None,
     }
 }
