@@ -1,4 +1,4 @@
-//! Hostile texts for the loaders of `prodkit-config` and the headers of `prodkit-trace` and `prodkit-http`, and what has to
+//! Hostile texts for the loaders of `prodkit-config` and the parsers of `prodkit-trace` and `prodkit-http`, and what has to
 //! hold for each of them.
 //!
 //! The targets are in `targets/`, one binary each; what several of them check is here. Only the public API is used, so

@@ -5,6 +5,7 @@ mod exchange;
 #[cfg(feature = "__tls")]
 mod handshake;
 mod live;
+mod proxied;
 mod request;
 mod socket;
 mod streams;
@@ -17,6 +18,7 @@ use exchange::Exchanges;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -31,6 +33,7 @@ pub(crate) use exchange::Served;
 #[cfg(feature = "__tls")]
 pub(crate) use handshake::Handshake;
 pub(crate) use live::Live;
+pub(crate) use proxied::{After, Introduction};
 pub(crate) use request::is_host;
 pub(crate) use socket::{Plain, Socket};
 pub(crate) use wire::Wire;
@@ -43,7 +46,8 @@ pub(crate) fn start(socket: Socket, live: Arc<Live>, service: &Service) {
 /// The life of a connection, for one type of service.
 pub(crate) async fn run<S: Served>(mut wire: Wire, service: S) {
     let live = wire.live().clone();
-    let Some(since) = shaken_hands(&mut wire).await else { return };
+    let Some((client, since)) = introduced(&mut wire).await else { return };
+    let Some(since) = shaken_hands(&mut wire, since).await else { return };
     let mut watch = Watch::new(&live, Deadlines::new(since));
     let protocol = match agreed(&wire) {
         Some(agreed) => Some(agreed),
@@ -56,7 +60,7 @@ pub(crate) async fn run<S: Served>(mut wire: Wire, service: S) {
     match protocol {
         None => return,
         Some(Protocol::Http1) => {
-            let exchanges = Exchanges::new(live.clone(), service, None);
+            let exchanges = Exchanges::new(live.clone(), client, service, None);
             let connection =
                 http1_settings(&live.roster.limits).serve_connection(TokioIo::new(wire), exchanges);
             watch.over(pin!(connection.with_upgrades())).await;
@@ -65,7 +69,7 @@ pub(crate) async fn run<S: Served>(mut wire: Wire, service: S) {
             live.set_http2();
             watch.deadlines.http2();
             let streams = Streams::new(live.roster.limits.write_timeout);
-            let exchanges = Exchanges::new(live.clone(), service, Some(streams.clone()));
+            let exchanges = Exchanges::new(live.clone(), client, service, Some(streams.clone()));
             let settings = http2_settings(&live.roster.limits, streams);
             watch.over(pin!(settings.serve_connection(TokioIo::new(wire), exchanges))).await;
         }
@@ -75,18 +79,30 @@ pub(crate) async fn run<S: Served>(mut wire: Wire, service: S) {
     }
 }
 
-/// Since when the client may speak HTTP: at once in the clear, else when the handshake of TLS is done in time.
-#[cfg_attr(not(feature = "__tls"), expect(clippy::unused_async, reason = "no handshake"))]
-async fn shaken_hands(wire: &mut Wire) -> Option<Instant> {
+/// For whom the connection is, and since when that is known: at once, or when it has said so.
+async fn introduced(wire: &mut Wire) -> Option<(Option<SocketAddr>, Instant)> {
+    let live = wire.live().clone();
+    if !matches!(wire.socket, Socket::Proxied(_)) {
+        return Some((live.peer, live.born));
+    }
+    let mut watch = Watch::new(&live, Deadlines::new(live.born));
+    let mut introducing = proxied::Introducing::new(wire);
+    watch.over(Pin::new(&mut introducing)).await;
+    introducing.end().map(|client| (client.or(live.peer), Instant::now()))
+}
+
+/// Since when the client may speak HTTP: from `since` in the clear, else when the handshake of TLS is done in time.
+#[cfg_attr(not(feature = "__tls"), expect(clippy::unused_async, unused_variables, reason = "no handshake"))]
+async fn shaken_hands(wire: &mut Wire, since: Instant) -> Option<Instant> {
     #[cfg(feature = "__tls")]
     if matches!(wire.socket, Socket::Handshaking(_)) {
         let live = wire.live().clone();
-        let mut watch = Watch::new(&live, Deadlines::handshake(live.born));
+        let mut watch = Watch::new(&live, Deadlines::handshake(since));
         let mut handshaking = handshake::Handshaking::new(wire);
         watch.over(Pin::new(&mut handshaking)).await;
         return (handshaking.end() == Handshake::Done).then(Instant::now);
     }
-    Some(wire.live().born)
+    Some(since)
 }
 
 /// The protocol, where TLS has settled it.

@@ -1,9 +1,9 @@
 //! The TLS handshakes that are under way.
 
 use crate::connection::{Handshake, Live};
-use metrics::Counter;
+use crate::outcomes::Outcomes;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Who is in one, by the order of their coming.
 ///
@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 #[derive(Debug, Default)]
 pub(crate) struct Handshakes {
     under_way: Mutex<BTreeMap<u64, Arc<Live>>>,
-    counters: OnceLock<[Counter; Handshake::ALL.len()]>,
+    ended: Outcomes<{ Handshake::ALL.len() }>,
 }
 
 impl Handshakes {
@@ -34,28 +34,17 @@ impl Handshakes {
     }
 
     pub(crate) fn measure(&self, recorder: &dyn metrics::Recorder) {
-        const NAME: &str = "prodkit_tls_handshakes_total";
-        recorder.describe_counter(
-            NAME.into(),
-            Some(metrics::Unit::Count),
-            "TLS handshakes by how they ended.".into(),
+        let names = Handshake::ALL.map(|(_, name)| name);
+        self.ended.measure(
+            recorder,
+            "prodkit_tls_handshakes_total",
+            "TLS handshakes by how they ended.",
+            names,
         );
-        let metadata = metrics::Metadata::new(module_path!(), metrics::Level::INFO, Some(module_path!()));
-        let counter = |(_, outcome)| {
-            let key =
-                metrics::Key::from_parts(NAME, vec![metrics::Label::from_static_parts("outcome", outcome)]);
-            recorder.register_counter(&key, &metadata)
-        };
-        let _ = self.counters.set(Handshake::ALL.map(counter));
     }
 
     pub(crate) fn count(&self, ended: Handshake) {
-        let index = Handshake::ALL.iter().position(|(handshake, _)| *handshake == ended);
-        if let Some(counter) =
-            self.counters.get().zip(index).and_then(|(counters, index)| counters.get(index))
-        {
-            counter.increment(1);
-        }
+        self.ended.count(Handshake::ALL.iter().position(|(handshake, _)| *handshake == ended));
     }
 
     fn under_way(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<Live>>> {

@@ -22,6 +22,8 @@ pub(crate) const BACKLOG: i32 = 1024;
 pub struct Listener {
     pub(crate) socket: Bound,
     address: Option<SocketAddr>,
+    /// Every connection begins with a header of the PROXY protocol.
+    pub(crate) proxied: bool,
     #[cfg(feature = "__tls")]
     pub(crate) tls: Option<prodkit_tls::Live<prodkit_tls::ServerConfig>>,
 }
@@ -92,6 +94,7 @@ impl Listener {
         Self {
             socket,
             address,
+            proxied: false,
             #[cfg(feature = "__tls")]
             tls: None,
         }
@@ -105,6 +108,21 @@ impl Listener {
     #[must_use]
     pub fn tls(self, config: prodkit_tls::Live<prodkit_tls::ServerConfig>) -> Self {
         Self { tls: Some(config), ..self }
+    }
+
+    /// Every connection begins with a header of the PROXY protocol, version 1 or 2, as a balancer of connections sends it;
+    /// then with TLS, if there is any. The client it names is whom [`peer_addr`](crate::peer_addr) and everybody else
+    /// sees.
+    ///
+    /// One that begins otherwise, or has not sent its header within [`Limits::first_byte`](crate::Limits::first_byte), is
+    /// closed. Where the header names nobody (a health check of the proxy's own, an unknown client), the other end of the
+    /// connection remains what it is. A header of version 2 has 4096 bytes at most, and what it says besides addresses is
+    /// passed over. Version 1 costs a read for every two bytes.
+    ///
+    /// Whoever can connect can claim any address: only the proxy may reach this port.
+    #[must_use]
+    pub fn proxy_protocol(self) -> Self {
+        Self { proxied: true, ..self }
     }
 
     /// The address that was bound, with the port the system chose if 0 was asked for; `None` for a Unix socket.

@@ -2,8 +2,9 @@
 
 use crate::Limits;
 use crate::bell::Bell;
-use crate::connection::Live;
+use crate::connection::{Introduction, Live};
 use crate::drain::Stage;
+use crate::outcomes::Outcomes;
 use metrics::Gauge;
 use std::collections::HashMap;
 use std::fmt;
@@ -28,6 +29,8 @@ pub(crate) struct Roster {
     /// The accept loop, which waits for somebody to leave.
     pub(crate) door: Bell,
     gauge: OnceLock<Gauge>,
+    /// How headers of the PROXY protocol ended, where there are any.
+    pub(crate) headers: Outcomes<{ Introduction::ALL.len() }>,
     #[cfg(feature = "__tls")]
     pub(crate) handshakes: crate::handshakes::Handshakes,
 }
@@ -44,6 +47,7 @@ impl Roster {
             dice: RandomState::new(),
             door: Bell::default(),
             gauge: OnceLock::new(),
+            headers: Outcomes::default(),
             #[cfg(feature = "__tls")]
             handshakes: Default::default(),
         }

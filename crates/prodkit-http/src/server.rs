@@ -2,7 +2,7 @@
 
 mod accept;
 
-use crate::connection::{self, Plain, Socket};
+use crate::connection::{self, After, Plain, Socket};
 use crate::drain::Stage;
 use crate::listener::BACKLOG;
 use crate::roster::{Roster, Traffic};
@@ -26,7 +26,8 @@ const ABORT_GRACE: Duration = Duration::from_millis(100);
 /// that polls the driver, and answers HTTP/1.1 (and 1.0) and HTTP/2 with prior knowledge.
 pub fn serve(listener: Listener, service: Service, limits: Limits, drain: Drain) -> Driver {
     let roster = Arc::new(Roster::new(limits));
-    Driver { running: Box::pin(run(listener, service, drain, roster.clone())), roster }
+    let proxied = listener.proxied;
+    Driver { running: Box::pin(run(listener, service, drain, roster.clone())), roster, proxied }
 }
 
 /// Runs a server; a future to be awaited.
@@ -39,6 +40,7 @@ pub fn serve(listener: Listener, service: Service, limits: Limits, drain: Drain)
 pub struct Driver {
     running: Pin<Box<dyn Future<Output = Drained> + Send>>,
     roster: Arc<Roster>,
+    proxied: bool,
 }
 
 impl Driver {
@@ -48,13 +50,18 @@ impl Driver {
     }
 
     /// Keeps the gauge `active_connections` of `recorder` at the number of open connections, and with the feature `tls`
-    /// counts `prodkit_tls_handshakes_total` by `outcome`: `done`, `failed`, `timed_out` and `pushed_out`.
+    /// counts `prodkit_tls_handshakes_total` by `outcome`: `done`, `failed`, `timed_out` and `pushed_out`. Of a listener
+    /// with the [PROXY protocol](Listener::proxy_protocol), counts `prodkit_proxy_headers_total` by `outcome`: `client`,
+    /// `unknown`, `proxy`, `invalid`, `timed_out`, and `left` for those who went before it was whole.
     pub fn recorder(self, recorder: &dyn metrics::Recorder) -> Self {
         const NAME: &str = "active_connections";
         recorder.describe_gauge(NAME.into(), Some(metrics::Unit::Count), "Open connections.".into());
         let metadata = metrics::Metadata::new(module_path!(), metrics::Level::INFO, Some(module_path!()));
         #[cfg(feature = "__tls")]
         self.roster.handshakes.measure(recorder);
+        if self.proxied {
+            connection::Introduction::measure(&self.roster.headers, recorder);
+        }
         self.roster.measure(recorder.register_gauge(&metrics::Key::from_static_name(NAME), &metadata));
         self
     }
@@ -105,6 +112,7 @@ struct Door {
     accept: Accept,
     service: Service,
     roster: Arc<Roster>,
+    proxied: bool,
     #[cfg(feature = "__tls")]
     tls: Option<prodkit_tls::Live<prodkit_tls::ServerConfig>>,
 }
@@ -115,6 +123,7 @@ impl Door {
             accept: Accept::new(listener.socket, roster.clone()),
             service,
             roster,
+            proxied: listener.proxied,
             #[cfg(feature = "__tls")]
             tls: listener.tls,
         }
@@ -163,11 +172,11 @@ impl Door {
     }
 
     fn socket(&self, stream: Plain) -> Socket {
-        #[cfg(feature = "__tls")]
-        if let Some(tls) = &self.tls {
-            return Socket::handshaking(stream, tls.load());
-        }
-        Socket::Plain(stream)
+        let after = After {
+            #[cfg(feature = "__tls")]
+            tls: self.tls.as_ref().map(prodkit_tls::Live::load),
+        };
+        if self.proxied { Socket::proxied(stream, after) } else { after.begin(stream) }
     }
 }
 

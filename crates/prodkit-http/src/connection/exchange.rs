@@ -46,6 +46,8 @@ where
 /// The service of one connection.
 pub(super) struct Exchanges<S> {
     live: Arc<Live>,
+    /// For whom the connection is.
+    client: Option<SocketAddr>,
     /// The clone that is called, never one that waits to be ready: see `call`.
     service: RefCell<S>,
     /// For HTTP/2.
@@ -53,8 +55,13 @@ pub(super) struct Exchanges<S> {
 }
 
 impl<S> Exchanges<S> {
-    pub(super) fn new(live: Arc<Live>, service: S, streams: Option<Streams>) -> Self {
-        Self { live, service: RefCell::new(service), streams }
+    pub(super) fn new(
+        live: Arc<Live>,
+        client: Option<SocketAddr>,
+        service: S,
+        streams: Option<Streams>,
+    ) -> Self {
+        Self { live, client, service: RefCell::new(service), streams }
     }
 }
 
@@ -77,7 +84,7 @@ impl<S: Served> hyper::service::Service<Request<Incoming>> for Exchanges<S> {
             head.headers.insert(HOST, host);
         }
         let mut service = self.service.borrow_mut();
-        let peer = WithPeer::enter(self.live.peer);
+        let peer = WithPeer::enter(self.client);
         let state = match service.poll_ready(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(Ok(())) => State::Called { future: service.call(Request::from_parts(head, body)) },
             Poll::Ready(Err(error)) => State::Failed { error: Some(error.into()) },
@@ -90,7 +97,7 @@ impl<S: Served> hyper::service::Service<Request<Incoming>> for Exchanges<S> {
         };
         drop(peer);
         let flow = self.streams.as_ref().map(Streams::begin);
-        Exchange { state, connect, peer: self.live.peer, in_flight: Some(in_flight), flow }
+        Exchange { state, connect, peer: self.client, in_flight: Some(in_flight), flow }
     }
 }
 
@@ -102,7 +109,7 @@ impl<S: Served> Exchanges<S> {
         Exchange {
             state: State::Refused { status },
             connect: false,
-            peer: self.live.peer,
+            peer: self.client,
             in_flight: Some(in_flight),
             flow,
         }

@@ -1,5 +1,6 @@
 //! What bytes come and go through: TCP or a Unix socket, in the clear or not.
 
+use super::proxied::Proxied;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -16,6 +17,8 @@ pub(crate) type Plain = Either<TcpStream, UnixStream>;
 /// What a connection is served over.
 pub(crate) enum Socket {
     Plain(Plain),
+    /// `None` while it becomes one of the others.
+    Proxied(Option<Box<Proxied>>),
     #[cfg(feature = "__tls")]
     Handshaking(Box<Accept<Plain>>),
     #[cfg(feature = "__tls")]
@@ -29,11 +32,12 @@ impl Socket {
     }
 }
 
-/// Calls the same method of whatever it is; there is nothing to read or write before the handshake is over.
+/// Calls the same method of whatever it is; there is nothing to read or write before a header and the handshake are over.
 macro_rules! through {
     ($socket:expr, $stream:ident => $call:expr) => {
         match $socket {
             Socket::Plain($stream) => $call,
+            Socket::Proxied(_) => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
             #[cfg(feature = "__tls")]
             Socket::Tls($stream) => $call,
             #[cfg(feature = "__tls")]
@@ -71,6 +75,7 @@ impl AsyncWrite for Socket {
     fn is_write_vectored(&self) -> bool {
         match self {
             Self::Plain(stream) => stream.is_write_vectored(),
+            Self::Proxied(_) => false,
             #[cfg(feature = "__tls")]
             Self::Tls(stream) => stream.is_write_vectored(),
             #[cfg(feature = "__tls")]

@@ -285,7 +285,8 @@ impl<'a> Exchange<'a> {
         self.record.bytes_out
     }
 
-    /// The other end of the connection; `None` when not served by [`serve`](crate::serve).
+    /// The other end of the connection, or whom its header of the PROXY protocol names; `None` when not served by
+    /// [`serve`](crate::serve).
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         self.record.peer
     }

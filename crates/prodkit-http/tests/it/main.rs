@@ -17,6 +17,8 @@ mod limits_http2;
 mod observe;
 mod observe_faults;
 mod panics;
+#[cfg(feature = "__tls")]
+mod proxied;
 mod proxies;
 mod rules_http2;
 mod support;
