@@ -78,6 +78,7 @@
 //! | `server.max_header_size`, `.max_body_size` | 32KiB, 2MiB | more is answered 431 and 413 |
 //! | `server.max_connections`, `.max_in_flight` | 10000, 1000 | the next connection waits; the next request is answered 503 |
 //! | `server.trusted_proxies` | none | whose `Forwarded` and `X-Forwarded-*` are believed, see [below](#behind-a-proxy) |
+//! | `server.proxy_protocol` | `off` | `required`: each connection begins with a header of the PROXY protocol, as a balancer of connections sends it |
 //! | `server.probes` | true | the probes on the main port too |
 //! | `admin.host`, `admin.port` | `0.0.0.0`, 9090 | probes, metrics and what operators ask |
 //! | `admin.token` | none | what lies beyond probes and metrics takes it, as `Authorization: Bearer …` |

@@ -67,12 +67,15 @@ pub(crate) fn secured(settings: &Settings, _: Certificates, _: &Keeper) -> Resul
 
 #[cfg_attr(not(feature = "__tls"), expect(unused_variables, reason = "nothing is secured"))]
 pub(crate) async fn bind(server: &settings::Server, secured: &Secured) -> Result<Listener, StartError> {
-    let settings::Server { host, port, socket_mode, .. } = server;
+    let settings::Server { host, port, socket_mode, proxy_protocol, .. } = server;
     let listener = match host.strip_prefix("unix:") {
         Some(path) => Listener::bind_unix(path, socket_mode.0),
         None => Listener::bind(host, *port).await,
     };
-    let listener = listener.map_err(|error| StartError::setup("the main port")(error.into()))?;
+    let mut listener = listener.map_err(|error| StartError::setup("the main port")(error.into()))?;
+    if *proxy_protocol == settings::ProxyProtocol::Required {
+        listener = listener.proxy_protocol();
+    }
     #[cfg(feature = "__tls")]
     if let Some(config) = &secured.server {
         return Ok(listener.tls(config.clone()));

@@ -18,6 +18,7 @@ use futures_util::stream;
 use hyper_util::rt::TokioIo;
 use metrics::counter;
 use opentelemetry::trace::{TraceContextExt as _, Tracer as _};
+use prodkit::http::peer_addr;
 use prodkit::otel::OpenTelemetrySpanExt as _;
 use prodkit::tasks::Backoff;
 use prodkit::trace::FutureExt as _;
@@ -359,6 +360,7 @@ fn router(greeting: Live<String>, secret: Live<usize>, held: Secret, stage: Arc<
                 std::thread::sleep(Duration::from_secs(5));
             }),
         )
+        .route("/peer", get(async || peer_addr().map(|peer| peer.to_string()).unwrap_or_default()))
         .route("/echo", post(async |body: Bytes| body.len().to_string()))
         .route("/large", get(async || vec![b'x'; LARGE]))
         .route("/gate", get(gate))

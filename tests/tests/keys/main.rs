@@ -46,6 +46,7 @@ const KEYS: &[(&str, fn())] = &[
     ("server.max_connections", server::max_connections),
     ("server.max_in_flight", server::max_in_flight),
     ("server.trusted_proxies", server::trusted_proxies),
+    ("server.proxy_protocol", server::proxy_protocol),
     ("server.probes", server::probes),
     ("server.tls.cert", tls::cert),
     ("server.tls.key", tls::key),

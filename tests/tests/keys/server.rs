@@ -241,6 +241,23 @@ fn server_span(collector: &FakeCollector) -> BTreeMap<String, Value> {
     attributes.filter_map(|pair| Some((pair.key, pair.value?.value?))).collect()
 }
 
+pub(crate) fn proxy_protocol() {
+    let peer = "GET /peer HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+    let header = "PROXY TCP4 203.0.113.7 192.0.2.2 56324 443\r\n";
+    let rig = with("server.proxy_protocol", "required");
+    let answer = String::from_utf8(rig.client(format!("{header}{peer}")).answer()).unwrap();
+    assert!(answer.ends_with("203.0.113.7:56324"), "{answer}");
+    assert!(rig.client(peer).answer().is_empty(), "closed without a word");
+    rig.until("prodkit_proxy_headers_total{outcome=\"invalid\"}", |invalid| invalid == 1.0);
+    assert_eq!(rig.ask("/health/ready").status, 200, "the admin port knows nothing of it");
+
+    let rig = with("server.proxy_protocol", "off");
+    assert_eq!(
+        (rig.client(peer).statuses(), rig.client(format!("{header}{peer}")).statuses()),
+        (vec![200], vec![400])
+    );
+}
+
 pub(crate) fn probes() {
     for (value, status) in [("true", 200), ("false", 404)] {
         let rig = with("server.probes", value);

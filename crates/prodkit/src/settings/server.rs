@@ -54,6 +54,9 @@ pub(crate) struct Server {
     /// connects to a Unix socket. Default: none; the client is who connects.
     #[cfg_attr(feature = "schema", schemars(example = &["10.0.0.0/8", "fd00::/8"]))]
     pub(crate) trusted_proxies: Vec<Proxy>,
+    /// `required` where a balancer of connections is in front: each connection begins with its header of the PROXY protocol,
+    /// version 1 or 2, which names the client; any other is closed. Default: `off`.
+    pub(crate) proxy_protocol: ProxyProtocol,
     /// Whether the probes are on the main port, too. Default: true.
     pub(crate) probes: bool,
     /// TLS, and nothing else, on the main port; none unless `cert` is set. Needs the feature `tls`.
@@ -77,6 +80,7 @@ impl Default for Server {
             max_connections: at_least_one(10_000),
             max_in_flight: at_least_one(1_000),
             trusted_proxies: Vec::new(),
+            proxy_protocol: ProxyProtocol::default(),
             probes: true,
             tls: ServerTls::default(),
         }
@@ -102,6 +106,17 @@ impl serde::Serialize for Proxy {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&self.0)
     }
+}
+
+/// Whether connections begin with a header of the PROXY protocol. There is no "where there is one": whoever may leave it
+/// out may also invent one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ProxyProtocol {
+    #[default]
+    Off,
+    Required,
 }
 
 /// The permission bits of a socket's file.
