@@ -17,6 +17,7 @@
 //! - `scrape`, `scrape-client`: 10,000 counters as text
 //! - `push`, `push-histograms`: one export over OTLP of as many series as told, three labels each, to the socket of
 //!   `count sink`; `kept`, `kept-histograms`: the same series, and no export
+//! - `limit`: a request counted by the adaptive limit, one in a thousand as the last of a window
 //! - `records`: as many records into 1,000 histograms; prints the resident memory before the first and after the last
 //!
 //! What is allocated says `valgrind target/release/examples/count event 5000`, in its line of the heap's usage.
@@ -67,6 +68,18 @@ fn main() {
             });
         }
         "unsampled-otel" => unsampled(repeat),
+        "limit" => {
+            let mut now = tokio::time::Instant::now();
+            let mut gradient = prodkit_http::Gradient::new(20, 1_000, now);
+            repeat(&mut || {
+                now += Duration::from_millis(1);
+                black_box(gradient.sample(
+                    black_box(now),
+                    black_box(Duration::from_millis(10)),
+                    black_box(15),
+                ));
+            });
+        }
         operation if metrics::run(operation, times, arguments.next()) => {}
         other => panic!("no operation {other:?}"),
     }

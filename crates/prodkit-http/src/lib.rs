@@ -88,6 +88,7 @@ pub mod client;
 mod connection;
 mod current;
 mod drain;
+mod gradient;
 #[cfg(feature = "__tls")]
 mod handshakes;
 mod limits;
@@ -104,6 +105,7 @@ mod service;
 pub use body::{Body, ReadTimeout};
 pub use current::{client_addr, deadline, peer_addr, set_route};
 pub use drain::{Drain, Drained};
+pub use gradient::Gradient;
 pub use limits::Limits;
 pub use listener::{BindError, Listener};
 pub use observe::{

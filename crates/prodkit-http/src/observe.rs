@@ -1,5 +1,6 @@
 //! One layer that knows all about a request.
 
+mod adaptive;
 mod answer;
 mod body;
 mod exchange;
@@ -22,6 +23,7 @@ pub use service::Observed;
 
 pub(crate) use self::metrics::RouteMetrics;
 
+use self::adaptive::Adaptive;
 use self::metrics::Metrics;
 use self::service::Mount;
 use crate::TrustedProxies;
@@ -95,6 +97,7 @@ pub struct Observe {
     metrics: Arc<Metrics>,
     in_flight: Arc<AtomicUsize>,
     max_in_flight: usize,
+    adaptive: Option<Arc<Adaptive>>,
     timeout: Option<Duration>,
     propagators: Propagators,
     proxies: TrustedProxies,
@@ -108,6 +111,7 @@ impl Observe {
             metrics: Arc::new(Metrics::new(recorder)),
             in_flight: Arc::default(),
             max_in_flight: usize::MAX,
+            adaptive: None,
             timeout: None,
             propagators: Propagators::W3C,
             proxies: TrustedProxies::default(),
@@ -126,7 +130,24 @@ impl Observe {
     ///
     /// What comes in excess is answered 503 with `Retry-After: 1` and never queued.
     pub fn max_in_flight(self, limit: usize) -> Self {
-        Self { max_in_flight: limit, ..self }
+        Self { max_in_flight: limit, adaptive: None, ..self }
+    }
+
+    /// Finds out how many requests may be in flight, between `least`, where it begins, and `most`; in place of
+    /// [`max_in_flight`](Self::max_in_flight).
+    ///
+    /// The limit follows the time to the head of a response: once a second it grows by its root, as long as requests take
+    /// no more than 1.25 times what they do in the long run, and sinks where they take longer, since then they wait for
+    /// each other. It changes only where at least half of it is used. What counts is a request that the service answered
+    /// with less than 500, or too late, and whose body it did not have to wait for. (Netflix's
+    /// [Gradient2](https://github.com/Netflix/concurrency-limits), with a memory that a long peak does not wash out.)
+    ///
+    /// `least` is what the service can do for certain; `prodkit_http_in_flight_limit` shows where the limit is.
+    ///
+    /// Not for services whose routes differ much in what they take: a rush to slow ones looks like waiting.
+    pub fn adaptive_in_flight(self, least: usize, most: usize) -> Self {
+        let adaptive = Adaptive::new(least, most, self.metrics.recorder());
+        Self { adaptive: Some(Arc::new(adaptive)), ..self }
     }
 
     /// Puts itself around a router, and within it a small layer that tells which route was matched: a layer outside of a
@@ -189,7 +210,8 @@ impl Observe {
 
     /// Takes a place for a request, if there is one.
     fn admit(&self) -> bool {
-        let admitted = self.in_flight.fetch_add(1, Ordering::Relaxed) < self.max_in_flight;
+        let limit = self.adaptive.as_deref().map_or(self.max_in_flight, Adaptive::limit);
+        let admitted = self.in_flight.fetch_add(1, Ordering::Relaxed) < limit;
         if !admitted {
             self.leave();
         }

@@ -77,6 +77,7 @@
 //! | `server.idle_timeout` | 75s | between two requests of a connection |
 //! | `server.max_header_size`, `.max_body_size` | 32KiB, 2MiB | more is answered 431 and 413 |
 //! | `server.max_connections`, `.max_in_flight` | 10000, 1000 | the next connection waits; the next request is answered 503 |
+//! | `server.adaptive_limit` | none | the least that the limit of requests in flight may be, where it is to follow how long they take |
 //! | `server.trusted_proxies` | none | whose `Forwarded` and `X-Forwarded-*` are believed, see [below](#behind-a-proxy) |
 //! | `server.proxy_protocol` | `off` | `required`: each connection begins with a header of the PROXY protocol, as a balancer of connections sends it |
 //! | `server.probes` | true | the probes on the main port too |

@@ -54,11 +54,15 @@ pub(crate) fn observe(settings: &Settings, telemetry: &Telemetry, answers: Optio
         scheme: if server.tls.cert.is_some() { "https" } else { "http" },
         debug: telemetry.debug.clone(),
     };
-    Observe::new(Arc::new(observer), Arc::new(telemetry.metrics.clone()))
+    let observe = Observe::new(Arc::new(observer), Arc::new(telemetry.metrics.clone()))
         .timeout(server.timeout)
-        .max_in_flight(server.max_in_flight.get())
         .propagators(telemetry.propagators)
-        .trusted_proxies(proxies)
+        .trusted_proxies(proxies);
+    let most = server.max_in_flight.get();
+    match server.adaptive_limit {
+        Some(least) => observe.adaptive_in_flight(least.get().min(most), most),
+        None => observe.max_in_flight(most),
+    }
 }
 
 /// What a client may take and send.

@@ -24,7 +24,7 @@ pub(crate) use otlp::{OtlpCompression, OtlpHistograms, OtlpProtocol, OtlpTempora
 #[cfg(feature = "__vault")]
 pub(crate) use secrets::VaultAuth;
 pub(crate) use secrets::{Secrets, Vault};
-pub(crate) use server::Server;
+pub(crate) use server::{ProxyProtocol, Server};
 
 /// The top-level names an app's own configuration may not take, unless it declares the section itself.
 pub(crate) const SECTIONS: &[&str] = &[

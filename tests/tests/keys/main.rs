@@ -45,6 +45,7 @@ const KEYS: &[(&str, fn())] = &[
     ("server.max_body_size", server::max_body_size),
     ("server.max_connections", server::max_connections),
     ("server.max_in_flight", server::max_in_flight),
+    ("server.adaptive_limit", server::adaptive_limit),
     ("server.trusted_proxies", server::trusted_proxies),
     ("server.proxy_protocol", server::proxy_protocol),
     ("server.probes", server::probes),

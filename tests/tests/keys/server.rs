@@ -241,6 +241,23 @@ fn server_span(collector: &FakeCollector) -> BTreeMap<String, Value> {
     attributes.filter_map(|pair| Some((pair.key, pair.value?.value?))).collect()
 }
 
+/// It begins at the least that it may be, which is then what counts; and `max_in_flight` is above it.
+pub(crate) fn adaptive_limit() {
+    for (least, most, limit) in [("1", "10", 1), ("5", "2", 2)] {
+        let setup = Setup::new().set("server.max_in_flight", most).set("server.adaptive_limit", least);
+        let mut rig = setup.serve();
+        assert_eq!(rig.metric("prodkit_http_in_flight_limit"), Some(f64::from(limit)));
+        let gate = "GET /gate HTTP/1.1\r\nhost: a\r\n\r\n";
+        let _waiting: Vec<_> = (0..limit).map(|_| rig.client(gate)).collect();
+        for _ in 0..limit {
+            rig.line("at the gate");
+        }
+        let refused = rig.get("/");
+        assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")));
+    }
+    assert_eq!(Setup::new().serve().metric("prodkit_http_in_flight_limit"), None);
+}
+
 pub(crate) fn proxy_protocol() {
     let peer = "GET /peer HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
     let header = "PROXY TCP4 203.0.113.7 192.0.2.2 56324 443\r\n";

@@ -64,6 +64,8 @@ pub(super) struct Record {
     pub(super) error: Option<BoxError>,
     /// It has a place among the requests in flight.
     pub(super) admitted: bool,
+    /// The request's body was waited for.
+    pub(super) waited: bool,
     /// Why the service did not get the request's body.
     pub(super) lost: Option<Lost>,
     pub(super) over: bool,
@@ -120,6 +122,7 @@ impl Record {
 
     fn keep(&mut self, told: Told) {
         self.bytes_in = self.bytes_in.saturating_add(told.received);
+        self.waited |= told.waiting;
         self.lost = self.lost.or(told.lost);
         match told.route {
             None => {}
@@ -130,6 +133,21 @@ impl Record {
                     call.named = true;
                 }
             }
+        }
+    }
+
+    /// The head of the answer is there.
+    #[inline]
+    pub(super) fn answered(&self, outcome: Outcome) {
+        let settings = self.settings();
+        let Some(adaptive) = settings.adaptive.as_deref() else { return };
+        let tells = match outcome {
+            Outcome::Completed => self.status.is_some_and(|status| !status.is_server_error()),
+            Outcome::TimedOut => true,
+            _ => false,
+        };
+        if tells && self.admitted && !self.waited {
+            adaptive.sample(self.start.elapsed(), settings.in_flight());
         }
     }
 

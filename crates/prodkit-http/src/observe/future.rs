@@ -163,6 +163,7 @@ fn declared(headers: &HeaderMap) -> Option<u64> {
 fn settle<B>(record: &mut Record, response: &mut Response<B>, empty: bool, outcome: Outcome) {
     let status = response.status();
     record.status = Some(status);
+    record.answered(outcome);
     let headers = response.headers_mut();
     let trace = super::request_id::of_trace(record.context.trace_id());
     let id = match &record.request_id {

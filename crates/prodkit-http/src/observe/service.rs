@@ -171,6 +171,7 @@ impl Mount {
             bytes_out: 0,
             error: None,
             admitted: false,
+            waited: false,
             lost: None,
             over: false,
         })

@@ -50,6 +50,10 @@ pub(crate) struct Server {
     pub(crate) max_connections: NonZeroUsize,
     /// Requests in flight at a time; the next one is answered 503. Default: 1000.
     pub(crate) max_in_flight: NonZeroUsize,
+    /// The least that may be in flight, where the limit is to follow how long requests take: it begins here and is never
+    /// above `max_in_flight`. What the service can do for certain. Default: none; the limit is `max_in_flight`.
+    #[cfg_attr(feature = "schema", schemars(example = &50))]
+    pub(crate) adaptive_limit: Option<NonZeroUsize>,
     /// Proxies whose `Forwarded` or `X-Forwarded-*` are believed: addresses, networks as 10.0.0.0/8, and `unix` for whoever
     /// connects to a Unix socket. Default: none; the client is who connects.
     #[cfg_attr(feature = "schema", schemars(example = &["10.0.0.0/8", "fd00::/8"]))]
@@ -79,6 +83,7 @@ impl Default for Server {
             max_body_size: Bytes::mebi(2),
             max_connections: at_least_one(10_000),
             max_in_flight: at_least_one(1_000),
+            adaptive_limit: None,
             trusted_proxies: Vec::new(),
             proxy_protocol: ProxyProtocol::default(),
             probes: true,
