@@ -105,8 +105,8 @@ impl Drop for WithPeer {
 /// The address of the client whose request is being handled on this thread, if one is.
 ///
 /// Known while the service is called and its future is polled by [`serve`](crate::serve); not in tasks the service
-        told: Cell::new(false), received: Cell::new(0), waiting: Cell::new(false), lost: Cell::new(None),
-        ended: Cell::new(None),
+/// spawns, and not over a Unix socket. It is the other end of the connection: behind a proxy, the proxy, unless the
+/// [PROXY protocol](crate::Listener::proxy_protocol) names the client; see [`client_addr`].
 pub fn peer_addr() -> Option<SocketAddr> {
     CURRENT.with(|current| current.peer.get())
 }
