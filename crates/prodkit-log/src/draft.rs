@@ -90,6 +90,10 @@ impl Known {
         }
         Self { text, padded }
     }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.text
+    }
 }
 
 impl<'a> Origin<'a> {
@@ -177,6 +181,23 @@ impl<'s> Draft<'s> {
         }
         self.raw(padded);
         self.buf.truncate(end);
+        true
+    }
+
+    /// A short text and a number below 1000 behind it, in one copy. False, and nothing is added, if that is not what they
+    /// are, there is no room, or there is to be no number (`whole`).
+    #[inline]
+    pub(crate) fn add_small(&mut self, Known { text, padded }: &Known, whole: bool, value: u64) -> bool {
+        let (length, start) = (text.len(), self.buf.len());
+        let Some((digits, count)) = digits::small(value) else { return false };
+        if whole || length > SHORT || start + length + LEAST_VALUE > self.limit {
+            return false;
+        }
+        let mut both = [0; SHORT + 3];
+        both[..SHORT].copy_from_slice(padded);
+        both[length..length + 3].copy_from_slice(digits);
+        self.raw(&both);
+        self.buf.truncate(start + length + usize::from(*count));
         true
     }
 

@@ -177,8 +177,13 @@ impl<'f> Filled<'f> {
 
     /// A number that is not negative.
     pub fn u64(&mut self, value: u64) -> &mut Self {
-        if let Some(draft) = self.next() {
-            draft.put_u64(value);
+        if self.enabled
+            && let Some(Beginning { text, whole }) = self.rest.next()
+            && !self.draft.add_small(text, *whole, value)
+            && self.draft.add_known(text.as_bytes())
+            && !whole
+        {
+            self.draft.put_u64(value);
         }
         self
     }

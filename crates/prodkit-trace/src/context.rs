@@ -108,6 +108,9 @@ impl TraceContext {
     /// Like [`enter`](Self::enter), with all that travels with the trace; without anything it costs no more than that.
     #[inline]
     pub fn enter_along(self, companion: Option<&Companion>) -> Scope {
-        self.enter().with(Carried::enter(Some(self), companion))
+        match companion {
+            None => self.enter(),
+            companion => self.enter().with(Carried::enter(Some(self), companion)),
+        }
     }
 }

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use prodkit_http::{Decision, Exchange, Limits, Observe, Observer, Outcome, Parent, TrustedProxies};
-use prodkit_log::{Form, Level};
+use prodkit_log::{Filled, Form, Level};
 
 use crate::address::Address;
 use crate::debug::{self, DebugTraces};
@@ -16,13 +16,9 @@ use crate::telemetry::Telemetry;
 /// The target of the access log: `log.level: info,http=warn` keeps good requests out of it.
 const TARGET: &str = "http";
 
-/// The fields of a request's line, in the order in which `write_line` fills them in; the first ones are those of calls of
+/// The fields of a request's line, in the order in which `write_line` fills them in; the last ones are those of calls of
 /// gRPC alone.
-const CALL_FIELDS: &[&str] = &[
-    "rpc.system",
-    "rpc.service",
-    "rpc.method",
-    "rpc.grpc.status_code",
+const FIELDS: &[&str] = &[
     "method",
     "route",
     "path",
@@ -34,8 +30,11 @@ const CALL_FIELDS: &[&str] = &[
     "client.address",
     "outcome",
     "error.message",
+    "rpc.system",
+    "rpc.service",
+    "rpc.method",
+    "rpc.grpc.status_code",
 ];
-const FIELDS: &[&str] = CALL_FIELDS.split_at(4).1;
 
 /// The layer around the app's service.
 pub(crate) fn observe(settings: &Settings, telemetry: &Telemetry, answers: Option<Arc<Answers>>) -> Observe {
@@ -45,7 +44,6 @@ pub(crate) fn observe(settings: &Settings, telemetry: &Telemetry, answers: Optio
         answers,
         clients: !proxies.is_empty(),
         lines: telemetry.log.lines().target(TARGET).form("request", FIELDS),
-        calls: telemetry.log.lines().target(TARGET).form("request", CALL_FIELDS),
         #[cfg(feature = "otlp")]
         traces: telemetry.otlp.as_ref().map(|otlp| (otlp.sampler(), otlp.spans())),
         #[cfg(feature = "otlp")]
@@ -84,8 +82,6 @@ struct Requests {
     /// Whether the client's address is in the line: it is when somebody has said whom to believe about it.
     clients: bool,
     lines: Form,
-    /// For calls of gRPC.
-    calls: Form,
     #[cfg(feature = "otlp")]
     traces: Option<(prodkit_otlp::Sampler, prodkit_otlp::Spans)>,
     #[cfg(feature = "otlp")]
@@ -137,24 +133,11 @@ impl Requests {
             _ => Level::INFO,
         };
         let client = if self.clients { exchange.client_addr().map(Address::of) } else { None };
-        let context = Some(exchange.context());
         let names = [exchange.method().as_str(), exchange.route().unwrap_or_default()];
-        let mut line = match exchange.grpc_status() {
-            None => {
-                let mut line = self.lines.line(level, context);
-                match exchange.shared(|| self.lines.prefix(&names)) {
-                    Some(prefix) => line.prefix(prefix),
-                    None => line.str(names[0]).str(names[1]),
-                };
-                line
-            }
-            Some(status) => {
-                let (service, method) = exchange.grpc_method().unzip();
-                let mut line = self.calls.line(level, context);
-                line.str("grpc").maybe_str(service).maybe_str(method).u64(status.code().into());
-                line.str(names[0]).str(names[1]);
-                line
-            }
+        let mut line = self.lines.line(level, Some(exchange.context()));
+        match exchange.shared(|| self.lines.prefix(&names)) {
+            Some(prefix) => line.prefix(prefix),
+            None => line.str(names[0]).str(names[1]),
         };
         line.str(exchange.path())
             .u64(exchange.status().as_u16().into())
@@ -164,11 +147,23 @@ impl Requests {
             .maybe_str(exchange.request_id())
             .maybe_str(client.as_ref().map(Address::as_str))
             .maybe_str(outcome(exchange.outcome()));
-        // as text only where somebody reads it
-        if let Some(error) = exchange.error().filter(|_| self.lines.enabled(level)) {
-            line.str(&crate::error::chain(error));
+        if exchange.error().is_some() || exchange.grpc_status().is_some() {
+            self.write_more(&mut line, exchange, level);
         }
         line.finish();
+    }
+
+    /// What few lines have.
+    #[cold]
+    fn write_more(&self, line: &mut Filled<'_>, exchange: &Exchange<'_>, level: Level) {
+        // as text only where somebody reads it
+        let error = exchange.error().filter(|_| self.lines.enabled(level));
+        let error = error.map(|error| crate::error::chain(error));
+        line.maybe_str(error.as_deref());
+        if let Some(status) = exchange.grpc_status() {
+            let (service, method) = exchange.grpc_method().unzip();
+            line.str("grpc").maybe_str(service).maybe_str(method).u64(status.code().into());
+        }
     }
 }
 
