@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use prodkit_trace::{SpanIds, TraceContext};
-use tracing_core::{Dispatch, Event, Interest, LevelFilter, Metadata, Subscriber, span};
+use tracing_core::{Dispatch, Event, Interest, Level, LevelFilter, Metadata, Subscriber, span};
 use tracing_log::NormalizeEvent as _;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
@@ -12,6 +12,7 @@ use crate::fields::{SpanFields, write_event};
 use crate::limit::Verdict;
 use crate::log::Core;
 use crate::sites::{self, Site};
+use crate::stack;
 
 /// The `tracing` layer that writes a line per event.
 ///
@@ -119,7 +120,7 @@ impl Layer {
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
-        let Core { shape, writer, limit, constants, .. } = &*self.core;
+        let Core { shape, writer, limit, constants, stacktrace, .. } = &*self.core;
         let at = clock::now();
         let number = || match source {
             Source::Log(real) => number_of(real),
@@ -154,6 +155,11 @@ impl Layer {
             }
         }
         constants.append_to(&mut draft);
+        if *event.metadata().level() == Level::ERROR
+            && let Some(stack) = stack::of_event(*stacktrace)
+        {
+            return stack::finish(draft, &stack, shape, writer);
+        }
         writer.push(draft.finish());
     }
 }

@@ -41,6 +41,7 @@
 //! | `trace_id`, `span_id`, `trace_flags` | of the running work ([`prodkit_trace::current`]); absent without one |
 //! | `suppressed` | how many lines of this call site the rate limit held back before this one |
 //! | … | the event's fields, those of the spans around it from the inside out, and those of [`Options::field`] |
+//! | `stacktrace` | of an event of level `ERROR`, where it is asked for ([`Options::stacktrace`]), and of every panic |
 //! | `truncated` | `true` if something was cut off or left out to stay within [`Options::max_line`] |
 //!
 //! No key comes twice: the first in that order wins, and a field that is called as one of the above is kept as
@@ -75,6 +76,7 @@ mod log;
 mod options;
 mod panic;
 mod sites;
+mod stack;
 mod switch;
 mod writer;
 

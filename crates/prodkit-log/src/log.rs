@@ -24,6 +24,8 @@ pub(crate) struct Core {
     pub(crate) names: Names,
     pub(crate) limit: Option<Limit>,
     pub(crate) constants: SpanFields,
+    /// Whether events of `ERROR` have their stack; `None` where the environment says it.
+    pub(crate) stacktrace: Option<bool>,
 }
 
 /// Starts the one thread that writes to `out`, named `prodkit-log`, and returns the layer that feeds it and the handle
@@ -41,7 +43,7 @@ pub(crate) struct Core {
 /// The thread could not be started.
 pub fn start(options: Options, out: impl Write + Send + 'static) -> io::Result<(Layer, Log)> {
     let shape = Arc::new(options.shape());
-    let Options { filter, max_line, buffer_bytes, rate, fields, .. } = options;
+    let Options { filter, max_line, buffer_bytes, rate, stacktrace, fields, .. } = options;
     let switch = Arc::new(Switch::new(filter));
     let duties = Duties { switch: Arc::clone(&switch), shape: Arc::clone(&shape) };
     let capacity = buffer_bytes.max(2 * max_line);
@@ -54,8 +56,16 @@ pub fn start(options: Options, out: impl Write + Send + 'static) -> io::Result<(
             }
         }
     });
-    let core =
-        Arc::new(Core { shape, switch, writer, sites: Sites::new(), names: Names::new(), limit, constants });
+    let core = Arc::new(Core {
+        shape,
+        switch,
+        writer,
+        sites: Sites::new(),
+        names: Names::new(),
+        limit,
+        constants,
+        stacktrace,
+    });
     Ok((Layer { core: Arc::clone(&core) }, Log { core }))
 }
 

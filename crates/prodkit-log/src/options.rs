@@ -39,6 +39,7 @@ pub struct Options {
     pub(crate) buffer_bytes: usize,
     pub(crate) redact: Vec<String>,
     pub(crate) rate: Option<(u32, Duration)>,
+    pub(crate) stacktrace: Option<bool>,
     pub(crate) fields: Vec<(String, String)>,
 }
 
@@ -70,6 +71,7 @@ impl Default for Options {
             buffer_bytes: 8 << 20,
             redact: REDACTED.map(String::from).into(),
             rate: None,
+            stacktrace: None,
             fields: Vec::new(),
         }
     }
@@ -117,6 +119,13 @@ impl Options {
     pub fn rate_limit(self, lines: u32, per: Duration) -> Self {
         let rate = (lines > 0 && per.as_millis() > 0).then_some((lines, per));
         Self { rate, ..self }
+    }
+
+    /// Whether events of level `ERROR` have the stack they were logged from as `stacktrace`. Default: where
+    /// `RUST_LIB_BACKTRACE` or `RUST_BACKTRACE` asks for it. Taking one is slow, for a line. Panics always have
+    /// theirs, and preformatted [`Lines`](crate::Lines) none.
+    pub fn stacktrace(self, on: bool) -> Self {
+        Self { stacktrace: Some(on), ..self }
     }
 
     /// A field that every line carries unless its event or a span around it has one of the same name, such as

@@ -1,4 +1,4 @@
-use std::backtrace::{Backtrace, BacktraceStatus};
+use std::backtrace::Backtrace;
 use std::panic::PanicHookInfo;
 use std::time::Duration;
 
@@ -6,15 +6,16 @@ use tracing_core::Level;
 
 use crate::Log;
 use crate::clock;
-use crate::draft::{Draft, Origin, Style};
+use crate::draft::{Draft, Origin};
+use crate::stack;
 
 /// How long a panic waits for its line to be written. Most panics end one request, not the process, and an output that
 /// blocks must not hold up the threads that serve.
 const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Writes one `ERROR` line about a panic, for a panic hook to call: what was said as `msg`, where as `caller`, the
-/// trace id of the work that panicked, its `thread`, and its `backtrace` if `RUST_BACKTRACE` or `RUST_LIB_BACKTRACE`
-/// asks for one. Then waits up to 100 ms for it to be written.
+/// trace id of the work that panicked, its `thread`, and its `stacktrace`, whatever `RUST_BACKTRACE` says. Then waits up to
+/// 100 ms for it to be written.
 ///
 /// No filter disables it and no limit suppresses it. It takes no lock that a panicking thread may hold: panics inside a
 /// field's `Debug`, in another layer, or on the writer's own thread are told too.
@@ -34,9 +35,7 @@ pub fn panic_line(log: &Log, info: &PanicHookInfo<'_>) {
         (None, None) => "(a payload that is not text)",
     };
     let thread = std::thread::current();
-    let backtrace = Backtrace::capture();
-    let backtrace = (backtrace.status() == BacktraceStatus::Captured).then_some(backtrace);
-    let json = core.shape.style == Style::Json;
+    let stack = Backtrace::force_capture();
 
     let mut draft = Draft::new(&core.shape);
     draft.head(Level::ERROR, clock::now());
@@ -48,21 +47,6 @@ pub fn panic_line(log: &Log, info: &PanicHookInfo<'_>) {
         draft.put_str(thread.name().unwrap_or("(unnamed)"));
     }
     core.constants.append_to(&mut draft);
-    if let Some(backtrace) = backtrace.as_ref().filter(|_| json) {
-        // last: it takes what room there is
-        if draft.open("backtrace", "") {
-            draft.put_debug(&format_args!("{backtrace}"));
-        }
-    }
-    core.writer.push(draft.finish());
-    drop(draft);
-    if let Some(backtrace) = backtrace.filter(|_| !json) {
-        // for a person, who reads lines
-        for frame in backtrace.to_string().lines() {
-            let mut draft = Draft::new(&core.shape);
-            draft.message(|draft| draft.plain(frame));
-            core.writer.push(draft.finish());
-        }
-    }
+    stack::finish(draft, &stack, &core.shape, &core.writer);
     core.writer.flush(PATIENCE);
 }

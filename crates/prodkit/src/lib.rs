@@ -97,6 +97,7 @@
 //! | `log.level` | info | `info,hyper=warn` per target; `LOG_LEVEL`, `RUST_LOG`; moves |
 //! | `log.format` | auto | `json`, `console`, or by whether standard output is a terminal |
 //! | `log.max_line`, `log.buffer` | 16000, 8MiB | the longest line; what may wait to be written |
+//! | `log.stacktrace` | as `RUST_BACKTRACE` says | whether a line of `ERROR` has its stack; a panic always does |
 //! | `log.rate_limit`, `log.redact` | none, none | lines a second from one place in the code; fields written as `***` |
 //! | `otlp.endpoint` | none | nothing is exported without it; `OTEL_EXPORTER_OTLP_ENDPOINT` |
 //! | `otlp.protocol` | by port: 4317 is `grpc`, else `http/protobuf` | |

@@ -111,6 +111,9 @@ fn start_log(settings: &Settings) -> Result<(prodkit_log::Layer, Log), StartErro
     if let Some(lines) = settings.log.rate_limit {
         options = options.rate_limit(lines.get(), Duration::from_secs(1));
     }
+    if let Some(on) = settings.log.stacktrace {
+        options = options.stacktrace(on);
+    }
     let log = prodkit_log::stdout().and_then(|stdout| prodkit_log::start(options, stdout));
     log.map_err(|error| StartError::setup("the log")(error.into()))
 }

@@ -92,6 +92,24 @@ pub(crate) fn rate_limit() {
     assert_eq!(rig.metric(SUPPRESSED), Some(0.0));
 }
 
+/// The fixture's `/spans` logs an error, and `/panic` panics.
+pub(crate) fn stacktrace() {
+    for (value, by_environment, has_one) in [("true", "0", true), ("false", "1", false)] {
+        let mut rig = Setup::new().env("RUST_BACKTRACE", by_environment).set("log.stacktrace", value).serve();
+        rig.get("/spans");
+        assert_eq!(rig.line("it failed")["stacktrace"].is_string(), has_one, "{value}");
+        rig.get("/panic");
+        let panic =
+            rig.line_where(|line| line["msg"].as_str().is_some_and(|msg| msg.starts_with("panicked")));
+        assert!(panic["stacktrace"].is_string(), "{panic}");
+    }
+    for (by_environment, has_one) in [("0", false), ("1", true)] {
+        let mut rig = Setup::new().env("RUST_BACKTRACE", by_environment).serve();
+        rig.get("/spans");
+        assert_eq!(rig.line("it failed")["stacktrace"].is_string(), has_one, "{by_environment}");
+    }
+}
+
 pub(crate) fn redact() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("redact.yaml");

@@ -74,6 +74,7 @@ const KEYS: &[(&str, fn())] = &[
     ("log.max_line", log::max_line),
     ("log.buffer", log::buffer),
     ("log.rate_limit", log::rate_limit),
+    ("log.stacktrace", log::stacktrace),
     ("log.redact", log::redact),
     ("log.debug_key", debug::debug_key),
     ("otlp.endpoint", otlp::endpoint),

@@ -9,5 +9,6 @@ mod form;
 mod line;
 mod panic;
 mod property;
+mod stack;
 mod support;
 mod writer;

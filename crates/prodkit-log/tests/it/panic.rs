@@ -62,6 +62,8 @@ fn a_panic_is_a_line_with_its_trace() {
     assert!(
         text.value("caller").and_then(|caller| caller.as_str()).expect("caller").starts_with("it/panic.rs:")
     );
+    let stack = text.value("stacktrace").and_then(|stack| stack.as_str().map(String::from)).expect("a stack");
+    assert!(stack.contains("a_panic_is_a_line_with_its_trace"), "{stack}");
     assert_eq!(other.value("msg").expect("msg"), "panicked: (a payload that is not text)");
 }
 

@@ -37,7 +37,8 @@ impl Write for Output {
 }
 
 pub(crate) fn json() -> Options {
-    Options::default().format(Format::Json)
+    // whatever RUST_BACKTRACE says
+    Options::default().format(Format::Json).stacktrace(false)
 }
 
 pub(crate) fn subscriber(layer: Layer) -> impl tracing::Subscriber + Send + Sync {

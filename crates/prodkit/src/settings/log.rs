@@ -30,6 +30,10 @@ pub(crate) struct Log {
     /// Default: none; all are written.
     #[cfg_attr(feature = "schema", schemars(example = &100))]
     pub(crate) rate_limit: Option<NonZeroU32>,
+    /// Whether a line of level `ERROR` has the stack it was logged from, as `stacktrace`. Panics always have theirs.
+    /// Default: as `RUST_BACKTRACE` says.
+    #[cfg_attr(feature = "schema", schemars(example = &true))]
+    pub(crate) stacktrace: Option<bool>,
     /// Fields whose values are written as `***`, by name, besides those of passwords, tokens, keys and cookies.
     /// Default: none.
     #[cfg_attr(feature = "schema", schemars(example = &["iban"]))]
@@ -49,6 +53,7 @@ impl Default for Log {
             max_line: Bytes::new(16_000),
             buffer: Bytes::mebi(8),
             rate_limit: None,
+            stacktrace: None,
             redact: Vec::new(),
             debug_key: None,
         }
