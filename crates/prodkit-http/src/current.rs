@@ -264,6 +264,7 @@ fn take() -> Option<Told> {
     CURRENT.with(|current| current.told.replace(false).then(|| collect(current)))
 }
 
+#[inline]
 fn collect(current: &Current) -> Told {
     Told {
         route: ROUTE.try_with(Cell::take).ok().flatten(),

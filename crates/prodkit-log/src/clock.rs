@@ -28,11 +28,17 @@ pub(crate) fn stamp(since_1970: Duration) -> Stamp {
     let mut text = if known == second {
         text
     } else {
-        let text = render(second);
-        SECOND.set((second, text));
-        text
+        next_second(second)
     };
     text[20..23].copy_from_slice(&three_digits(since_1970.subsec_millis()));
+    text
+}
+
+#[cold]
+#[inline(never)]
+fn next_second(second: u64) -> Stamp {
+    let text = render(second);
+    SECOND.set((second, text));
     text
 }
 

@@ -156,6 +156,7 @@ impl<'f> Filled<'f> {
     }
 
     /// A text.
+    #[inline]
     pub fn str(&mut self, value: &str) -> &mut Self {
         if let Some(draft) = self.next() {
             draft.put_str(value);

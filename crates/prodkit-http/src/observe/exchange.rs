@@ -120,6 +120,7 @@ impl Record {
         }
     }
 
+    #[inline]
     fn keep(&mut self, told: Told) {
         self.bytes_in = self.bytes_in.saturating_add(told.received);
         self.waited |= told.waiting;
