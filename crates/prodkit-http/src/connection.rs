@@ -12,6 +12,7 @@ mod streams;
 mod wire;
 
 use crate::drain::Stage;
+use crate::refused::Refused;
 use crate::{Limits, Service, current};
 use deadlines::{Act, Deadlines};
 use exchange::Exchanges;
@@ -21,7 +22,7 @@ use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use streams::Streams;
 use tokio::task::coop::unconstrained;
@@ -146,7 +147,8 @@ fn http2_settings(limits: &Limits, streams: Streams) -> http2::Builder<Streams> 
 
 /// Something that goes on until it is done, and can be asked to come to its end.
 trait Stretch {
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()>;
+    /// With a reason where it has ended by a refusal.
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Refused>>;
     fn finish(self: Pin<&mut Self>);
 }
 
@@ -156,17 +158,18 @@ struct Sniffing<'a> {
 }
 
 impl Stretch for Sniffing<'_> {
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.wire.poll_protocol(cx).map(|protocol| self.protocol = protocol)
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Refused>> {
+        self.protocol = ready!(self.wire.poll_protocol(cx));
+        Poll::Ready(None)
     }
 
     fn finish(self: Pin<&mut Self>) {}
 }
 
 impl<S: Served> Stretch for http1::UpgradeableConnection<TokioIo<Wire>, Exchanges<S>> {
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Refused>> {
         // its errors are the client's doing, or were answered
-        Future::poll(self, cx).map(|ended| log_end(ended.err()))
+        Future::poll(self, cx).map(|ended| log_end(&ended.err()?))
     }
 
     fn finish(self: Pin<&mut Self>) {
@@ -175,8 +178,8 @@ impl<S: Served> Stretch for http1::UpgradeableConnection<TokioIo<Wire>, Exchange
 }
 
 impl<S: Served> Stretch for http2::Connection<TokioIo<Wire>, Exchanges<S>, Streams> {
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        Future::poll(self, cx).map(|ended| log_end(ended.err()))
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Refused>> {
+        Future::poll(self, cx).map(|ended| log_end(&ended.err()?))
     }
 
     fn finish(self: Pin<&mut Self>) {
@@ -184,10 +187,9 @@ impl<S: Served> Stretch for http2::Connection<TokioIo<Wire>, Exchanges<S>, Strea
     }
 }
 
-fn log_end(error: Option<hyper::Error>) {
-    if let Some(error) = error {
-        tracing::debug!(%error, "connection ended early");
-    }
+fn log_end(error: &hyper::Error) -> Option<Refused> {
+    tracing::debug!(%error, "connection ended early");
+    Refused::by(error)
 }
 
 /// Watches over a connection's deadlines and the stage of the server.
@@ -219,10 +221,11 @@ impl<'a> Watch<'a> {
                 }
                 // of another connection
                 current::take_ended();
-                if let Poll::Ready(()) = stretch.as_mut().poll(cx) {
+                let live = self.live;
+                if let Poll::Ready(refused) = stretch.as_mut().poll(cx) {
+                    self.end(refused);
                     return Poll::Ready(());
                 }
-                let live = self.live;
                 let ended = current::take_ended();
                 let now = || ended.unwrap_or_else(Instant::now);
                 let next = self.deadlines.next(live.seen(stage), &live.roster.limits, now, || live.moment());
@@ -231,7 +234,18 @@ impl<'a> Watch<'a> {
                     return Poll::Pending;
                 }
                 match act {
-                    Act::Cut => return Poll::Ready(()),
+                    Act::Cut => {
+                        // hyper says why it has ended when that is over, and no earlier
+                        let ended = match live.stop_lingering() {
+                            true => stretch.as_mut().poll(cx),
+                            false => Poll::Pending,
+                        };
+                        self.end(match ended {
+                            Poll::Ready(refused) => refused,
+                            Poll::Pending => self.deadlines.missed(stage),
+                        });
+                        return Poll::Ready(());
+                    }
                     Act::Finish => {
                         stretch.as_mut().finish();
                         self.deadlines.finished(Instant::now());
@@ -240,6 +254,12 @@ impl<'a> Watch<'a> {
             }
         })
         .await;
+    }
+
+    fn end(&self, refused: Option<Refused>) {
+        if let Some(refused) = refused {
+            self.live.roster.refusals.count(refused);
+        }
     }
 
     /// Whether it is `at`; if not, this task is woken then at the latest.

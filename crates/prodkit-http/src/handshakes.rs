@@ -39,6 +39,7 @@ impl Handshakes {
             recorder,
             "prodkit_tls_handshakes_total",
             "TLS handshakes by how they ended.",
+            "outcome",
             names,
         );
     }

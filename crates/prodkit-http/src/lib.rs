@@ -97,6 +97,7 @@ mod observe;
 mod outcomes;
 mod proxies;
 pub mod proxy_protocol;
+mod refused;
 mod roster;
 mod route;
 mod server;

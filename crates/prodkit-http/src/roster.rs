@@ -5,6 +5,7 @@ use crate::bell::Bell;
 use crate::connection::{Introduction, Live};
 use crate::drain::Stage;
 use crate::outcomes::Outcomes;
+use crate::refused::Refusals;
 use metrics::Gauge;
 use std::collections::HashMap;
 use std::fmt;
@@ -29,6 +30,7 @@ pub(crate) struct Roster {
     /// The accept loop, which waits for somebody to leave.
     pub(crate) door: Bell,
     gauge: OnceLock<Gauge>,
+    pub(crate) refusals: Refusals,
     /// How headers of the PROXY protocol ended, where there are any.
     pub(crate) headers: Outcomes<{ Introduction::ALL.len() }>,
     #[cfg(feature = "__tls")]
@@ -47,6 +49,7 @@ impl Roster {
             dice: RandomState::new(),
             door: Bell::default(),
             gauge: OnceLock::new(),
+            refusals: Refusals::default(),
             headers: Outcomes::default(),
             #[cfg(feature = "__tls")]
             handshakes: Default::default(),

@@ -53,12 +53,18 @@ impl Driver {
     /// counts `prodkit_tls_handshakes_total` by `outcome`: `done`, `failed`, `timed_out` and `pushed_out`. Of a listener
     /// with the [PROXY protocol](Listener::proxy_protocol), counts `prodkit_proxy_headers_total` by `outcome`: `client`,
     /// `unknown`, `proxy`, `invalid`, `timed_out`, and `left` for those who went before it was whole.
+    ///
+    /// Counts in `http_server_refused_total` by `reason` what no service gets to see: `bad_request` (400),
+    /// `not_implemented` (501), `head_too_large` (431, and 414), `first_byte_timeout` and `header_timeout`, and each time
+    /// the limit was reached, `max_connections`. With [`Observe`](crate::Observe) around the service also
+    /// `body_too_large` (413) and `shed` (503), which are requests as any other in its metrics and for its observer, too.
     pub fn recorder(self, recorder: &dyn metrics::Recorder) -> Self {
         const NAME: &str = "active_connections";
         recorder.describe_gauge(NAME.into(), Some(metrics::Unit::Count), "Open connections.".into());
         let metadata = metrics::Metadata::new(module_path!(), metrics::Level::INFO, Some(module_path!()));
         #[cfg(feature = "__tls")]
         self.roster.handshakes.measure(recorder);
+        self.roster.refusals.measure(recorder);
         if self.proxied {
             connection::Introduction::measure(&self.roster.headers, recorder);
         }

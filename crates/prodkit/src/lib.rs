@@ -263,6 +263,7 @@
 //! # Metrics
 //!
 //! On `/metrics`: `http_requests_total{method,endpoint,status}`, `http_request_duration_seconds`,
+//! `http_server_refused_total{reason}` (what the app never saw: `bad_request`, `head_too_large`, `header_timeout`, `shed`, …),
 //! `active_connections`, `process_*` (with `process_cpu_limit` and `process_memory_limit_bytes`), `prodkit_build_info`,
 //! `prodkit_panics_total`, `prodkit_runtime_*`, `tokio_*`, `prodkit_config_*`, `prodkit_secret_*`, `prodkit_ready`,
 //! `prodkit_check_*{check}`, `prodkit_shutdown_*` while it stops, and everything the app records through the `metrics` crate. Over OTLP

@@ -131,6 +131,7 @@ pub(crate) fn max_header_size() {
             let value = "x".repeat(size - start.len() - end.len());
             assert_eq!(rig.client(format!("{start}{value}{end}")).statuses(), [status], "{size} of {limit}");
         }
+        rig.until("http_server_refused_total{reason=\"head_too_large\"}", |refused| refused == 1.0);
     }
 }
 

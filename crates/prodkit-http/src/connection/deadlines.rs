@@ -2,6 +2,7 @@
 
 use crate::Limits;
 use crate::drain::Stage;
+use crate::refused::Refused;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -151,6 +152,16 @@ impl Deadlines {
     pub(super) fn finished(&mut self, now: Instant) {
         self.finished_at = Some(now);
         self.expired = self.phase == Phase::Idle;
+    }
+
+    /// What the client is refused for, where it is cut at this stage.
+    pub(super) fn missed(&self, stage: Stage) -> Option<Refused> {
+        match self.phase {
+            _ if stage >= Stage::Closing => None,
+            Phase::Fresh => Some(Refused::FirstByteTimeout),
+            Phase::Head => Some(Refused::HeaderTimeout),
+            Phase::Handshake | Phase::Busy | Phase::Idle => None,
+        }
     }
 
     fn for_http1(&self, limits: &Limits) -> Option<(Instant, Act)> {

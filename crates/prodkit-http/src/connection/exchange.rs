@@ -6,6 +6,7 @@ use super::streams::{Flow, Streams};
 use crate::BoxError;
 use crate::body::{Body, BodyLimits, TooLarge};
 use crate::current::WithPeer;
+use crate::refused::Refused;
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
@@ -104,7 +105,7 @@ impl<S: Served> hyper::service::Service<Request<Incoming>> for Exchanges<S> {
 impl<S: Served> Exchanges<S> {
     #[cold]
     fn refuse(&self, status: StatusCode, in_flight: InFlight) -> Exchange<S> {
-        tracing::debug!(status = status.as_u16(), "request refused");
+        self.live.roster.refusals.count(Refused::with(status));
         let flow = self.streams.as_ref().map(Streams::begin);
         Exchange {
             state: State::Refused { status },

@@ -3,6 +3,7 @@
 use super::live::Live;
 use super::socket::{Plain, Socket};
 use super::wire::{Protocol, Wire};
+use crate::refused::Refused;
 use prodkit_tls::ServerConfig;
 use std::io;
 use std::pin::Pin;
@@ -97,15 +98,15 @@ impl<'a> Handshaking<'a> {
 }
 
 impl super::Stretch for Handshaking<'_> {
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Refused>> {
         if self.live.is_pushed_out() {
-            return Poll::Ready(());
+            return Poll::Ready(None);
         }
         if let Err(error) = ready!(self.wire.socket.poll_handshake(cx)) {
             tracing::debug!(%error, peer = ?self.live.peer, "TLS handshake failed");
             self.failed = true;
         }
-        Poll::Ready(())
+        Poll::Ready(None)
     }
 
     fn finish(self: Pin<&mut Self>) {}

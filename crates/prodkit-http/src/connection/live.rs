@@ -32,6 +32,8 @@ pub(crate) struct Live {
     blocked: AtomicU64,
     /// When our side was shut; in the same way.
     lingering: AtomicU64,
+    /// It was waited for long enough.
+    lingered: AtomicBool,
     /// Bytes written.
     written: AtomicU64,
     upgraded: AtomicBool,
@@ -59,6 +61,7 @@ impl Live {
             unread: AtomicBool::new(false),
             blocked: AtomicU64::new(0),
             lingering: AtomicU64::new(0),
+            lingered: AtomicBool::new(false),
             written: AtomicU64::new(0),
             upgraded: AtomicBool::new(false),
             cut: AtomicBool::new(false),
@@ -125,6 +128,16 @@ impl Live {
         if self.lingering.load(Relaxed) == 0 {
             self.lingering.store(self.stamp(), Relaxed);
         }
+    }
+
+    /// Ends the wait for a client that may still be sending; whether there was one.
+    pub(super) fn stop_lingering(&self) -> bool {
+        self.lingered.store(true, Relaxed);
+        self.lingering.load(Relaxed) != 0
+    }
+
+    pub(super) fn has_lingered(&self) -> bool {
+        self.lingered.load(Relaxed)
     }
 
     /// A write was tried: `None` if the client takes nothing.

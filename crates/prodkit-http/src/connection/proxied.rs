@@ -5,6 +5,7 @@ use super::socket::{Plain, Socket};
 use super::wire::Wire;
 use crate::outcomes::Outcomes;
 use crate::proxy_protocol::{Header, Source};
+use crate::refused::Refused;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -95,7 +96,7 @@ impl Introduction {
 
     pub(crate) fn measure(headers: &Outcomes<{ Self::ALL.len() }>, recorder: &dyn metrics::Recorder) {
         let what = "Headers of the PROXY protocol by what they said.";
-        headers.measure(recorder, "prodkit_proxy_headers_total", what, Self::ALL);
+        headers.measure(recorder, "prodkit_proxy_headers_total", what, "outcome", Self::ALL);
     }
 
     fn index(self) -> usize {
@@ -135,12 +136,12 @@ impl<'a> Introducing<'a> {
 }
 
 impl super::Stretch for Introducing<'_> {
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Refused>> {
         self.ended = match ready!(self.wire.socket.poll_header(cx)) {
             Ok(source) => Introduction::Done(source),
             Err(ended) => ended,
         };
-        Poll::Ready(())
+        Poll::Ready(None)
     }
 
     fn finish(self: Pin<&mut Self>) {}

@@ -197,12 +197,13 @@ impl AsyncWrite for Wire {
         }
         this.live().lingers();
         let mut waste = [0; 4096];
-        loop {
+        while !this.live().has_lingered() {
             let mut buffer = ReadBuf::new(&mut waste);
             match ready!(Pin::new(&mut this.socket).poll_read(cx, &mut buffer)) {
                 Ok(()) if !buffer.filled().is_empty() => {}
-                _ => return Poll::Ready(Ok(())),
+                _ => break,
             }
         }
+        Poll::Ready(Ok(()))
     }
 }

@@ -1,5 +1,6 @@
 //! Two metrics of each route, looked up once.
 
+use crate::refused::{Refusals, Refused};
 use http::{Method, StatusCode};
 use metrics::{Counter, Histogram, Key, Label, Level, Metadata, Recorder, SharedString, Unit};
 use std::any::Any;
@@ -29,6 +30,7 @@ pub(super) struct Metrics {
     routes: RwLock<HashMap<Arc<str>, Arc<RouteMetrics>>>,
     unmatched: RouteMetrics,
     overflow: Arc<RouteMetrics>,
+    refusals: Refusals,
 }
 
 impl Metrics {
@@ -38,6 +40,7 @@ impl Metrics {
         recorder.describe_histogram(DURATION.into(), Some(Unit::Seconds), what.into());
         Self {
             recorder,
+            refusals: Refusals::default(),
             routes: RwLock::default(),
             unmatched: RouteMetrics::new(UNMATCHED),
             overflow: Arc::new(RouteMetrics::new(OVERFLOW)),
@@ -46,6 +49,13 @@ impl Metrics {
 
     pub(super) fn recorder(&self) -> &DynRecorder {
         &*self.recorder
+    }
+
+    /// Counts a request that the service does not get to see, besides counting it as any other.
+    #[cold]
+    pub(super) fn refuse(&self, refused: Refused) {
+        self.refusals.measure(&*self.recorder);
+        self.refusals.count(refused);
     }
 
     pub(super) fn unmatched(&self) -> &RouteMetrics {

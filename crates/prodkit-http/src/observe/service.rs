@@ -1,6 +1,6 @@
 //! A service under observation.
 
-use super::exchange::Record;
+use super::exchange::{Outcome, Record};
 use super::future::{ObservedFuture, Refusal, caught};
 use super::grpc::Call;
 use super::metrics::RouteMetrics;
@@ -8,6 +8,7 @@ use super::pool::Held;
 use super::{Observe, Parent, request_id};
 use crate::body::TooLarge;
 use crate::current::Listening;
+use crate::refused::Refused;
 use crate::{BoxError, Origin, TrustedProxies, current};
 use http::header::USER_AGENT;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
@@ -118,6 +119,11 @@ impl<S> Observed<S> {
     where
         S: tower_service::Service<Request<B>>,
     {
+        let refused = match refusal.outcome {
+            Outcome::BodyRefused => Refused::BodyTooLarge,
+            _ => Refused::Shed,
+        };
+        self.mount.settings.metrics.refuse(refused);
         if self.mount.router {
             // a route is told before the handler is called, so in the first poll or never
             let ask = || {

@@ -2,6 +2,7 @@
 
 use crate::connection::Plain;
 use crate::listener::Bound;
+use crate::refused::Refused;
 use crate::roster::Roster;
 use std::future::Future as _;
 use std::io::{self, ErrorKind};
@@ -88,6 +89,7 @@ impl<L: Source> Accept<L> {
             return Poll::Ready(());
         }
         if !std::mem::replace(&mut self.full, true) {
+            self.roster.refusals.count(Refused::MaxConnections);
             tracing::warn!(limit, "connection limit reached: more wait to be accepted");
         }
         Poll::Pending

@@ -21,6 +21,7 @@ mod panics;
 #[cfg(feature = "__tls")]
 mod proxied;
 mod proxies;
+mod refused;
 mod rules_http2;
 mod support;
 mod targets;
