@@ -25,11 +25,7 @@ pub(crate) fn now() -> Duration {
 pub(crate) fn stamp(since_1970: Duration) -> Stamp {
     let second = since_1970.as_secs().min(LAST);
     let (known, text) = SECOND.get();
-    let mut text = if known == second {
-        text
-    } else {
-        next_second(second)
-    };
+    let mut text = if known == second { text } else { next_second(second) };
     text[20..23].copy_from_slice(&three_digits(since_1970.subsec_millis()));
     text
 }

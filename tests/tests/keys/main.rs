@@ -130,9 +130,10 @@ const THREADS: usize = 8;
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(THREADS);
-    let others: [(&str, fn()); 8] = [
+    let others: [(&str, fn()); 9] = [
         ("every_key_has_its_test", every_key_has_its_test),
         ("service_links", variables::service_links),
+        ("a_span_of_a_secured_port_says_so", tls::a_span_of_a_secured_port_says_so),
         ("an_operator_raises_one_trace", debug::an_operator_raises_one_trace),
         ("who_may_raise_a_trace", debug::who_may_raise_a_trace),
         ("an_operator_sets_the_level_for_a_while", log_level::an_operator_sets_the_level_for_a_while),

@@ -229,7 +229,7 @@ pub(crate) fn trusted_proxies() {
 }
 
 /// The attributes of the one span of a request.
-fn server_span(collector: &FakeCollector) -> BTreeMap<String, Value> {
+pub(crate) fn server_span(collector: &FakeCollector) -> BTreeMap<String, Value> {
     let spans: Vec<_> = collector
         .received_at("/v1/traces")
         .iter()

@@ -6,13 +6,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use prodkit_fakes::{FakeAuthority, FakePair};
+use opentelemetry_proto::tonic::common::v1::any_value;
+use prodkit_fakes::{FakeAuthority, FakeCollector, FakePair};
 use prodkit_tls::{Identity, Live, Roots, client_config};
 use rustls::{ClientConnection, StreamOwned};
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::rig::{Rig, Setup, within};
+use crate::server::server_span;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -66,6 +68,17 @@ impl Folder {
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
         Ok(stream.conn.peer_certificates().unwrap()[0].to_vec())
     }
+}
+
+/// Over HTTP/1 the client does not say the scheme.
+pub(crate) fn a_span_of_a_secured_port_says_so() {
+    let (folder, collector) = (Folder::new(), FakeCollector::start());
+    let setup = folder.setup().set("otlp.endpoint", &collector.url()).set("otlp.compression", "none");
+    let mut rig = setup.set("otlp.sampling_ratio", "1").serve();
+    folder.ask(rig.main, None).unwrap();
+    rig.end();
+    let span = server_span(&collector);
+    assert_eq!(span["url.scheme"], any_value::Value::StringValue("https".into()), "{span:#?}");
 }
 
 fn expiry(rig: &Rig) -> Option<f64> {
