@@ -1,6 +1,7 @@
 //! Calls to others: context, deadline, circuit and metrics in one layer, and retries in another around it.
 //!
-//! They go around any `tower::Service<http::Request<B>>`: hyper-util's client, reqwest's, a tonic channel.
+//! They go around any `tower::Service<http::Request<B>>`: hyper-util's client, reqwest's, a tonic channel. [`Connections`] goes
+//! around the connector of hyper-util's and counts what its pool is made of.
 //!
 //! ```
 //! use http::{Request, Response};
@@ -28,12 +29,14 @@
 mod breaker;
 mod budget;
 mod call;
+mod connections;
 mod error;
 mod retry;
 mod targets;
 
 pub use breaker::Breaker;
 pub use call::{Call, Calling};
+pub use connections::{Connecting, Connections, CountedConnection};
 pub use error::Error;
 pub use retry::{Retried, Retry, Retrying};
 

@@ -21,7 +21,30 @@ const OVERFLOW: &str = "_OTHER";
 pub(super) struct Targets {
     recorder: Arc<dyn Recorder + Send + Sync>,
     breaker: Option<Breaker>,
-    known: Mutex<HashMap<Arc<str>, Arc<Target>>>,
+    known: Servers<Target>,
+}
+
+/// What is known of each server, by host and port.
+pub(super) struct Servers<T>(Mutex<HashMap<Arc<str>, Arc<T>>>);
+
+impl<T> Servers<T> {
+    /// Made where it is not known yet; with a name of its own, or with one for all that are too many.
+    pub(super) fn of(&self, uri: &Uri, make: impl FnOnce(&Arc<str>) -> T) -> Arc<T> {
+        let server = server(uri);
+        let mut known = lock(&self.0);
+        if let Some(server) = known.get(&*server) {
+            return server.clone();
+        }
+        let server: Arc<str> = if known.len() < MAX_TARGETS { server.into() } else { OVERFLOW.into() };
+        let made = || Arc::new(make(&server));
+        known.entry(Arc::clone(&server)).or_insert_with(made).clone()
+    }
+}
+
+impl<T> Default for Servers<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
 }
 
 /// One server.
@@ -54,22 +77,15 @@ impl Targets {
             "Requests that wait for their response.".into(),
         );
         recorder.describe_gauge(OPEN.into(), Some(Unit::Count), "Whether nothing is sent for now.".into());
-        Self { recorder, breaker: None, known: Mutex::default() }
+        Self { recorder, breaker: None, known: Servers::default() }
     }
 
     pub(super) fn with_breaker(&self, breaker: Breaker) -> Self {
-        Self { recorder: self.recorder.clone(), breaker: Some(breaker), known: Mutex::default() }
+        Self { recorder: self.recorder.clone(), breaker: Some(breaker), known: Servers::default() }
     }
 
     pub(super) fn of(&self, uri: &Uri) -> Arc<Target> {
-        let server = server(uri);
-        let mut known = lock(&self.known);
-        if let Some(target) = known.get(&*server) {
-            return target.clone();
-        }
-        let server = if known.len() < MAX_TARGETS { server.into() } else { Arc::from(OVERFLOW) };
-        let new = || Arc::new(Target::new(Arc::clone(&server), self.breaker, self.recorder.clone()));
-        known.entry(Arc::clone(&server)).or_insert_with(new).clone()
+        self.known.of(uri, |server| Target::new(server.clone(), self.breaker, self.recorder.clone()))
     }
 }
 
@@ -83,8 +99,7 @@ pub(super) fn server(uri: &Uri) -> String {
 impl Target {
     fn new(server: Arc<str>, breaker: Option<Breaker>, recorder: Arc<dyn Recorder + Send + Sync>) -> Self {
         let gauge = |name: &'static str| {
-            let labels = vec![Label::new("server", SharedString::from(Arc::clone(&server)))];
-            recorder.register_gauge(&Key::from_parts(name, labels), &METADATA)
+            recorder.register_gauge(&Key::from_parts(name, vec![label(&server)]), &METADATA)
         };
         let (active, open) = (gauge(ACTIVE), gauge(OPEN));
         if breaker.is_some() {
@@ -149,7 +164,7 @@ impl Target {
             Outcome::Dropped => "dropped".into(),
         };
         let labels = vec![
-            Label::new("server", SharedString::from(Arc::clone(&self.server))),
+            label(&self.server),
             Label::from_static_parts("method", method),
             Label::new("status", status),
         ];
@@ -157,7 +172,12 @@ impl Target {
     }
 }
 
-const METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, Some(module_path!()));
+pub(super) fn label(server: &Arc<str>) -> Label {
+    Label::new("server", SharedString::from(Arc::clone(server)))
+}
+
+pub(super) const METADATA: Metadata<'static> =
+    Metadata::new(module_path!(), Level::INFO, Some(module_path!()));
 
 /// Any other token is `_OTHER`, as OpenTelemetry has it.
 fn known(method: &Method) -> &'static str {

@@ -5,6 +5,7 @@
 mod adaptive;
 mod bind;
 mod client;
+mod connections;
 mod drain;
 mod drain_http2;
 mod frames;

@@ -29,6 +29,19 @@ pub(crate) fn conventional(options: Options, is_secure: bool) -> Options {
             "http_client_active_requests",
             Exported::named("http.client.active_requests").labels(call).unit("{request}").additive(),
         ),
+        // without `http.connection.state`: only the pool knows which are idle
+        (
+            "http_client_open_connections",
+            Exported::named("http.client.open_connections").labels(call).unit("{connection}").additive(),
+        ),
+        (
+            "http_client_connection_duration_seconds",
+            Exported::named("http.client.connection.duration").labels(call),
+        ),
+        (
+            "http_client_connect_duration_seconds",
+            Exported::named("http_client_connect_duration_seconds").labels(call),
+        ),
         ("process_cpu_seconds_total", Exported::named("process.cpu.time").labels(time)),
         ("process_resident_memory_bytes", Exported::named("process.memory.usage").additive()),
         ("process_virtual_memory_bytes", Exported::named("process.memory.virtual").additive()),
