@@ -173,8 +173,16 @@ impl Watched {
             tokio::time::sleep(LAST_ANSWERS).await;
             abort.fire(Cause::requested("the end"));
         };
+        // over as soon as nobody is connected any more
+        let served = async {
+            tokio::pin!(server);
+            tokio::select! {
+                _ = &mut server => {}
+                () = last_answers => drop(server.as_mut().await),
+            }
+        };
         tokio::select! {
-            _ = async { tokio::join!(server, last_answers) } => {}
+            () = served => {}
             () = listen(signals, trigger, &configured, &supervisor, &log, &last_words) => {}
             () = watch_deadline(stop, &plan, &log, &last_words) => {}
             () = progress.watch() => {}
