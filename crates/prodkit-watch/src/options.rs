@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 /// How to watch. The defaults suit a service's configuration and secrets.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Options {
     pub(crate) poll: Duration,

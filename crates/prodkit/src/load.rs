@@ -64,10 +64,10 @@ pub(crate) fn watched<C: DeserializeOwned>(
     let secrets = Keeper::new(found, &loaded.settings, environment, reload.tree());
     let secrets = secrets.map_err(LoadError::Secrets)?;
     let settings::Config { poll, prepare_timeout, .. } = loaded.settings.config;
-    let reload = reload
-        .watching(WatchOptions::default().poll(poll))
-        .prepare_timeout(prepare_timeout)
-        .resolving(secrets.resolving());
+    // another watch is another thread, which a start need not wait for
+    let options = WatchOptions::default().poll(poll);
+    let reload = if options == WatchOptions::default() { reload } else { reload.watching(options) };
+    let reload = reload.prepare_timeout(prepare_timeout).resolving(secrets.resolving());
     Ok(Watched { loaded, reload, secrets })
 }
 
