@@ -4,8 +4,12 @@
 #   benches/compare.sh [--quick] [--only PEER,…] [--counts-only | --rounds-only] [--repeat N] [--seconds N]
 #                      [--log pipe,null] [--json FILE] [--page FILE] [--profile FOLDER]
 #   benches/compare.sh --gate        fails where a request costs more than gate.json says, as a ratio to the bare peer
-#   benches/compare.sh --flat        that the price does not grow with routes, series and idle connections
-#   benches/compare.sh --footprint   size, start, memory and exit of examples/hello, static with musl
+#   benches/compare.sh --flat [--page FILE] [--profile FOLDER]
+#                                    that the price does not grow with routes, series and idle connections
+#   benches/compare.sh --footprint [--page FILE]
+#                                    size, start, memory and exit of examples/hello, static with musl; size of order-service
+#   benches/compare.sh --musl [--repeat N] [--seconds N] [--page FILE]
+#                                    requests per second of a static build with musl, of the same with glibc
 #
 # Needs wrk, valgrind and taskset, two processors, and a machine with nothing else to do for the numbers of wrk;
 # instructions and allocations do not mind. `--page` puts tables and plots between the marks of a page such as
@@ -18,12 +22,14 @@ target=${CARGO_TARGET_DIR:-$here/peers/target}
 mkdir -p "$target"
 target=$(cd "$target" && pwd)
 export CARGO_TARGET_DIR=$target
+static=$target/x86_64-unknown-linux-musl/release
 
 mode=${1:-}
 case $mode in
 --gate) set -- --gate "$here/gate.json" --only bare_hyper,bare_axum,prodkit_hyper,prodkit_axum ;;
---flat) set -- --flat --only bare_hyper,bare_axum,prodkit_hyper,prodkit_axum ;;
---footprint) set -- --footprint "$target/x86_64-unknown-linux-musl/release/hello" --only bare_axum ;;
+--flat) shift; set -- --flat --only bare_hyper,bare_axum,prodkit_hyper,prodkit_axum "$@" ;;
+--footprint) shift; set -- --footprint "$static/hello" --only bare_axum "$@" ;;
+--musl) shift; set -- --musl "$static" --only prodkit_hyper,prodkit_axum "$@" ;;
 esac
 tools=(valgrind callgrind_control taskset)
 [[ $mode == --gate || $mode == --flat || $mode == --footprint ]] || tools+=(wrk)
@@ -66,12 +72,18 @@ static() { # MANIFEST PACKAGE
 }
 
 built=$target/release
-if [ "$mode" = --gate ]; then
+profile="opt-level 3, fat LTO, one codegen unit, panic unwind, glibc's allocator"
+if [ "$mode" = --gate ] || [ "$mode" = --flat ]; then
     # Together and with less to optimise, which is quicker: it makes a small difference to all of them, and the ratios
-    # are held against those of such a build.
+    # are held against those of such a build, or of a peer to itself.
     built=$target/gate
+    profile="opt-level 3, no LTO, 16 codegen units, panic unwind, glibc's allocator"
     cargo build --quiet --locked --profile gate --manifest-path "$here/peers/Cargo.toml" -p peer-compare \
         -p peer-bare-hyper -p peer-bare-axum -p peer-prodkit-hyper -p peer-prodkit-axum
+elif [ "$mode" = --footprint ]; then
+    built=$target/gate
+    profile="static with musl, opt-level 3, fat LTO, one codegen unit, panic unwind, stripped"
+    cargo build --quiet --locked --profile gate --manifest-path "$here/peers/Cargo.toml" -p peer-compare
 else
     rust compare
     for peer in bare-hyper bare-axum prodkit-hyper prodkit-axum hand-assembled foundations; do
@@ -81,10 +93,14 @@ else
 fi
 bin=$built
 if [ "$mode" = --footprint ]; then
-    bin=$target/x86_64-unknown-linux-musl/release
+    bin=$static
     static "$here/../Cargo.toml" hello
     static "$here/../Cargo.toml" order-service
     static "$here/peers/Cargo.toml" peer-bare-axum
+fi
+if [ "$mode" = --musl ]; then
+    static "$here/peers/Cargo.toml" peer-prodkit-hyper
+    static "$here/peers/Cargo.toml" peer-prodkit-axum
 fi
 
 about() { printf -- '--about\n%s\n' "$1=$2"; }
@@ -94,7 +110,7 @@ mapfile -t about < <(
     about commit "$(git -C "$here" rev-parse --short HEAD)$(git -C "$here" diff --quiet HEAD -- "$here/.." || echo ' and changes')"
     about machine "$(nproc) × $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), Linux $(uname -r)"
     about load_before "$(cut -d' ' -f1-2 /proc/loadavg)"
-    about profile "opt-level 3, fat LTO, one codegen unit, panic unwind, glibc's allocator; $(rustc --version)"
+    about profile "$profile; $(rustc --version)"
     about wrk "$({ wrk -v || true; } 2>&1 | head -n 1 | cut -d' ' -f1-3)"
     about valgrind "$(valgrind --version)"
 )

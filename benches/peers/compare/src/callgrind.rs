@@ -53,6 +53,16 @@ impl Case {
             Load::of_paths(port, connections, &self.paths)
         }
     }
+
+    /// Connections that make a request each before the next one is opened: many that are opened first would have to wait
+    /// longer for their turn than a server waits for a first byte.
+    pub(crate) fn load_one_by_one(&self, port: u16, connections: usize) -> std::io::Result<Load> {
+        let mut load = self.load(port, 0)?;
+        for _ in 0..connections {
+            load.one_more(port)?;
+        }
+        Ok(load)
+    }
 }
 
 /// Counts for `n` requests and for twice as many over the same connections; the difference is that of `n` requests and
@@ -76,10 +86,10 @@ pub(crate) fn count(peer: &Peer, folder: &Path, sink: &Sink, case: &Case) -> Res
     };
     let spans = sink.spans();
     let process = Process::start(peer, &setup)?;
+    let idle = case.load_one_by_one(process.ports.main, case.idle)?;
     let mut load = case.load(process.ports.main, CONNECTIONS)?;
-    let mut idle = case.load(process.ports.main, case.idle)?;
-    idle.run(case.idle)?;
-    for requests in [WARM_UP, n, 2 * n] {
+    // every path has been there before it is counted
+    for requests in [WARM_UP.max(2 * case.paths.len()), n, 2 * n] {
         load.run(requests)?;
         std::thread::sleep(SETTLE);
         dump(process.id())?;

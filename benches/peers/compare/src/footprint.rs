@@ -2,6 +2,7 @@
 //! until it is gone.
 
 use std::error::Error;
+use std::fmt::Write as _;
 use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
@@ -19,7 +20,7 @@ const SETTLE: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// `ours` is a service of prodkit's that answers `GET /`, `bare` the bare peer in the same build.
-pub(crate) fn measure(ours: &Path, bare: &Path, sink: &Sink) -> Result<(), Box<dyn Error>> {
+pub(crate) fn measure(ours: &Path, bare: &Path, sink: &Sink) -> Result<String, Box<dyn Error>> {
     let refusing = refusing()?;
     // a queue that takes connections and nobody who answers
     let hanging = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
@@ -40,19 +41,29 @@ pub(crate) fn measure(ours: &Path, bare: &Path, sink: &Sink) -> Result<(), Box<d
         resident.push(running.resident_kib().ok_or("no size")?);
     }
     let (start, bare_start) = (median(&mut starts), median(&mut bare_starts));
-    println!("| | bare axum | prodkit | |\n|---|---:|---:|---:|");
-    println!(
+    let mut text = "| | bare axum | prodkit | |\n|---|---:|---:|---:|\n".to_owned();
+    let _ = writeln!(
+        text,
         "| size of the binary | {:.2} MB | {:.2} MB | |",
         size(bare)? as f64 / 1e6,
         size(ours)? as f64 / 1e6
     );
-    println!(
+    if let Ok(size) = size(&ours.with_file_name("order-service")) {
+        let _ = writeln!(text, "| size of order-service | | {:.2} MB | |", size as f64 / 1e6);
+    }
+    let _ = writeln!(
+        text,
         "| exec to the first 200, median of {STARTS} | {:.2} ms | {:.2} ms | {:.2} × |",
         millis(bare_start),
         millis(start),
         start.as_secs_f64() / bare_start.as_secs_f64()
     );
-    println!("| RSS, idle | {:.1} MB | {:.1} MB | |", resident[0] * 1.024e-3, resident[1] * 1.024e-3);
+    let _ = writeln!(
+        text,
+        "| RSS, idle | {:.1} MB | {:.1} MB | |",
+        resident[0] * 1.024e-3,
+        resident[1] * 1.024e-3
+    );
     for (name, collector) in
         [("live", sink.address), ("refusing", refusing), ("hanging", hanging.local_addr()?)]
     {
@@ -65,13 +76,14 @@ pub(crate) fn measure(ours: &Path, bare: &Path, sink: &Sink) -> Result<(), Box<d
             stops.push(running.stop()?);
         }
         stops.sort_unstable();
-        println!(
+        let _ = writeln!(
+            text,
             "| SIGTERM to exit, {REQUESTS} spans, {name} collector | | {:.1} ms (most {:.1}) | |",
             millis(stops[STOPS / 2]),
             millis(stops[STOPS - 1])
         );
     }
-    Ok(())
+    Ok(text)
 }
 
 struct Running {

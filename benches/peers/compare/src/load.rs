@@ -41,20 +41,24 @@ impl Load {
 
     /// One that goes round these paths, each of which is answered as the order [`ID`].
     pub(crate) fn of_paths(port: u16, connections: usize, paths: &[String]) -> io::Result<Self> {
-        let connections = (0..connections).map(|_| {
-            let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
-            stream.set_nodelay(true)?;
-            stream.set_read_timeout(Some(PATIENCE))?;
-            Ok(BufReader::with_capacity(1024, stream))
-        });
         // as wrk sends it, so that both instruments see one request
         let request = |path: &String| format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n");
         Ok(Self {
-            connections: connections.collect::<io::Result<_>>()?,
+            connections: (0..connections).map(|_| connect(port)).collect::<io::Result<_>>()?,
             requests: paths.iter().map(request).collect(),
             next: 0,
             answers: Answers::default(),
         })
+    }
+
+    /// Opens one more connection, and makes a request over it.
+    pub(crate) fn one_more(&mut self, port: u16) -> io::Result<()> {
+        let mut connection = connect(port)?;
+        connection.get_mut().write_all(self.requests[self.next].as_bytes())?;
+        self.next = (self.next + 1) % self.requests.len();
+        take(&mut connection, &mut self.answers)?;
+        self.connections.push(connection);
+        Ok(())
     }
 
     /// Sends `requests` orders, one on each connection at a time; every answer must be the right one.
@@ -73,6 +77,13 @@ impl Load {
         }
         Ok(())
     }
+}
+
+fn connect(port: u16) -> io::Result<BufReader<TcpStream>> {
+    let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    Ok(BufReader::with_capacity(1024, stream))
 }
 
 const PATH: &str = "/api/orders/4711";

@@ -2,7 +2,7 @@
 //!
 //! `peer-compare --bin FOLDER [--quick] [--only PEER,…] [--counts-only | --rounds-only] [--repeat N] [--seconds N]
 //! [--log pipe,null] [--json FILE] [--page FILE] [--profile FOLDER] [--absent PEER=WHY]…`; or with `--gate FILE`; or with
-//! `--flat`; or with `--footprint SERVICE`.
+//! `--flat`; or with `--footprint SERVICE`; or with `--musl FOLDER`.
 
 mod callgrind;
 mod flat;
@@ -10,6 +10,7 @@ mod footprint;
 mod gate;
 mod lines;
 mod load;
+mod musl;
 mod page;
 mod peer;
 mod plot;
@@ -63,6 +64,7 @@ struct Options {
     gate: Option<PathBuf>,
     flat: bool,
     footprint: Option<PathBuf>,
+    musl: Option<PathBuf>,
 }
 
 impl Options {
@@ -90,6 +92,7 @@ impl Options {
                 "--gate" => options.gate = Some(value()?.into()),
                 "--flat" => options.flat = true,
                 "--footprint" => options.footprint = Some(value()?.into()),
+                "--musl" => options.musl = Some(value()?.into()),
                 "--about" => options.about.push(pair(value()?)?),
                 _ => return Err(format!("{name} is not known")),
             }
@@ -132,14 +135,25 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     if let Some(baseline) = &options.gate {
         return gate::check(baseline, &options.folder, &sink);
     }
-    if let Some(service) = &options.footprint {
-        return footprint::measure(service, &options.folder.join("peer-bare-axum"), &sink);
-    }
-    if options.flat {
-        return flat::measure(&options.folder, &sink);
-    }
     let mut report = Report::default();
     report.about.extend(options.about.iter().map(|(key, value)| (key.clone(), json!(value))));
+    let table = if let Some(service) = &options.footprint {
+        Some(("footprint", footprint::measure(service, &options.folder.join("peer-bare-axum"), &sink)?))
+    } else if options.flat {
+        Some(("flat", flat::measure(&options.folder, options.profile.as_deref(), &sink)?))
+    } else if let Some(folder) = &options.musl {
+        let measured =
+            musl::measure(&options.folder, folder, &sink, effort.rounds, effort.seconds, &processors);
+        Some(("musl", measured?))
+    } else {
+        None
+    };
+    if let Some((name, table)) = table {
+        report.about.insert("load_after".to_owned(), json!(load_average()?));
+        let block = format!("{}\n{table}", report.origin());
+        println!("{block}");
+        return options.page.as_ref().map_or(Ok(()), |page| page::put(page, name, &block));
+    }
 
     let wanted =
         |peer: &&Peer| options.only.as_ref().is_none_or(|only| only.iter().any(|key| key == peer.key));
@@ -227,9 +241,7 @@ impl Run<'_> {
     }
 
     fn tell(&mut self) -> Result<(), Box<dyn Error>> {
-        let load = std::fs::read_to_string("/proc/loadavg")?;
-        let load: Vec<_> = load.split(' ').take(2).collect();
-        self.report.about.insert("load_after".to_owned(), json!(load.join(" ")));
+        self.report.about.insert("load_after".to_owned(), json!(load_average()?));
         println!("{}", self.report.markdown());
         if let Some(path) = &self.options.json {
             std::fs::write(path, format!("{:#}\n", self.report.json()))?;
@@ -245,6 +257,11 @@ impl Run<'_> {
         }
         Ok(())
     }
+}
+
+fn load_average() -> std::io::Result<String> {
+    let load = std::fs::read_to_string("/proc/loadavg")?;
+    Ok(load.split(' ').take(2).collect::<Vec<_>>().join(" "))
 }
 
 fn void(report: &mut Report, peer: &Peer, what: &str, why: &str) {

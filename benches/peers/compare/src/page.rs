@@ -7,18 +7,23 @@ use crate::report::Report;
 
 /// Writes the tables into `page` and the plots into the folder beside it that is called like it.
 pub(crate) fn write(page: &Path, report: &Report) -> Result<(), Box<dyn Error>> {
-    let mut text = std::fs::read_to_string(page)?;
     for (name, block) in report.blocks() {
-        text = filled(&text, name, &block)
-            .ok_or_else(|| format!("{} has no marks for {name}", page.display()))?;
+        put(page, name, &block)?;
     }
-    std::fs::write(page, text)?;
     let folder = page.with_extension("");
     std::fs::create_dir_all(&folder)?;
     for (name, plot) in report.plots() {
         std::fs::write(folder.join(name), plot)?;
     }
     Ok(())
+}
+
+/// Puts one table between its marks.
+pub(crate) fn put(page: &Path, name: &str, block: &str) -> Result<(), Box<dyn Error>> {
+    let text = std::fs::read_to_string(page)?;
+    let text =
+        filled(&text, name, block).ok_or_else(|| format!("{} has no marks for {name}", page.display()))?;
+    Ok(std::fs::write(page, text)?)
 }
 
 /// `block` between `<!-- name -->` and `<!-- end of name -->`.

@@ -101,6 +101,8 @@ impl Peer {
                 // one thread for requests, as every peer has it
                 "runtime.workers=1".to_owned(),
                 "server.max_connections=20000".to_owned(),
+                // under an instrument that slows everything fifty times, connections are idle for long
+                "server.idle_timeout=1h".to_owned(),
             ]
             .into_iter()
             .flat_map(|setting| ["--set".to_owned(), setting])

@@ -90,7 +90,7 @@ impl Report {
     }
 
     /// Under what conditions.
-    fn origin(&self) -> String {
+    pub(crate) fn origin(&self) -> String {
         let about = |key: &str| self.about.get(key).and_then(Value::as_str).unwrap_or("?").to_owned();
         format!(
             "`{}`, {}, commit {}, on {}; load {} before and {} after; {}; {}.\n",
@@ -237,7 +237,7 @@ impl Report {
 }
 
 /// Where the instructions go that `more` needs and `less` does not, by function, the largest differences first.
-fn difference(more: &Counts, less: &Counts) -> String {
+pub(crate) fn difference(more: &Counts, less: &Counts) -> String {
     let (more, less) = (&more.functions, &less.functions);
     let names = more.keys().chain(less.keys().filter(|name| !more.contains_key(*name)));
     let value = |functions: &HashMap<String, f64>, name: &str| functions.get(name).copied().unwrap_or(0.0);
@@ -309,7 +309,7 @@ fn ratio(samples: &ByPeer<Vec<Option<Sample>>>, peer: &str, bare: &str) -> Optio
     median(ratios(samples, peer, bare))
 }
 
-fn median(mut values: Vec<f64>) -> Option<f64> {
+pub(crate) fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
     match values.len() {
