@@ -263,6 +263,7 @@ impl<'a> Watch<'a> {
     }
 
     /// Whether it is `at`; if not, this task is woken then at the latest.
+    #[inline]
     fn has_come(&mut self, at: Instant, cx: &mut Context<'_>) -> bool {
         if self.timer.as_ref().is_some_and(|timer| timer.deadline() <= at && !timer.is_elapsed()) {
             return false;

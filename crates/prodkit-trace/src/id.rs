@@ -1,8 +1,14 @@
 //! The two ids of a span.
 
 use crate::{hex, random};
+use std::cell::Cell;
 use std::fmt;
 use std::num::{NonZero, NonZeroU64, NonZeroU128};
+
+thread_local! {
+    // A request writes its id into a header, and then into a line.
+    static LAST: Cell<(u128, [u8; 32])> = const { Cell::new((0, [b'0'; 32])) };
+}
 
 /// The id of a whole trace: 128 bits, never zero (W3C Trace Context Level 2, section 3.2.2.3).
 ///
@@ -31,7 +37,16 @@ impl TraceId {
 
     /// The 32 lowercase hexadecimal digits, as ASCII.
     pub fn hex(&self) -> [u8; 32] {
-        hex::encode_u128(self.to_u128())
+        let value = self.to_u128();
+        LAST.with(|last| {
+            let (known, digits) = last.get();
+            if known == value {
+                return digits;
+            }
+            let digits = hex::encode_u128(value);
+            last.set((value, digits));
+            digits
+        })
     }
 
     /// A new id, all 128 bits uniformly random, so it satisfies [`TraceFlags::RANDOM`](crate::TraceFlags::RANDOM).

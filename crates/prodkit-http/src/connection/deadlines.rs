@@ -18,6 +18,7 @@ const LINGER: Duration = Duration::from_secs(1);
 const FAR: Duration = Duration::from_secs(86_400 * 365);
 
 /// `start + limit`, or far away if that does not fit.
+#[inline]
 pub(crate) fn after(start: Instant, limit: Duration) -> Instant {
     start.checked_add(limit.min(FAR)).unwrap_or(start)
 }
@@ -164,6 +165,7 @@ impl Deadlines {
         }
     }
 
+    #[inline]
     fn for_http1(&self, limits: &Limits) -> Option<(Instant, Act)> {
         let Self { born, since, closing_at, finished_at, .. } = *self;
         let (patience, when_closing) = match self.phase {

@@ -200,6 +200,7 @@ impl Live {
         self.task.ring();
     }
 
+    #[inline]
     pub(super) fn seen(&self, stage: Stage) -> Seen {
         let instant = |stamp: u64| (stamp != 0).then(|| self.born + Duration::from_nanos(stamp - 1));
         Seen {
