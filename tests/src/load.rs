@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -34,9 +35,28 @@ pub struct Load {
     good: AtomicU64,
     failed: AtomicU64,
     orders: AtomicU64,
+    /// What the first of those that failed got.
+    failures: Mutex<Vec<String>>,
 }
 
+/// So many failures are told in full.
+const TOLD: usize = 5;
+
 impl Load {
+    /// What the first failures were, for a message.
+    #[must_use]
+    pub fn failures(&self) -> Vec<String> {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn fail(&self, what: String) {
+        self.failed.fetch_add(1, Relaxed);
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        if failures.len() < TOLD {
+            failures.push(what);
+        }
+    }
+
     /// Requests answered well until now.
     #[must_use]
     pub fn good(&self) -> u64 {
@@ -80,15 +100,18 @@ impl Load {
                 if answer.header("connection") != Some("close") {
                     kept = Some(connection);
                 }
-                std::io::Result::Ok(answer.status)
+                std::io::Result::Ok(answer)
             };
             match exchange() {
-                Ok(201) if is_order => {
+                Ok(answer) if answer.status == 201 && is_order => {
                     self.good.fetch_add(1, Relaxed);
                     self.orders.fetch_add(1, Relaxed);
                 }
-                Ok(200) if !is_order => drop(self.good.fetch_add(1, Relaxed)),
-                _ => drop(self.failed.fetch_add(1, Relaxed)),
+                Ok(answer) if answer.status == 200 && !is_order => drop(self.good.fetch_add(1, Relaxed)),
+                Ok(answer) => {
+                    self.fail(format!("{}: {}", answer.status, String::from_utf8_lossy(&answer.body)));
+                }
+                Err(error) => self.fail(error.to_string()),
             }
         }
     }

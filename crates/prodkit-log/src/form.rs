@@ -83,18 +83,11 @@ impl Form {
         self.lines.enabled(level)
     }
 
-    /// What lines begin with whose first fields are these texts, written once for all of them.
+    /// What lines begin with whose first fields are these texts, written once for all of them. A line that has no room for
+    /// all of it goes without, and says that it is truncated.
     #[must_use]
     pub fn prefix(&self, values: &[&str]) -> Prefix {
-        let Self { lines, plan } = self;
-        let core = lines.core();
-        let mut filled = Filled {
-            core,
-            draft: Draft::new(&core.shape),
-            rest: plan.fields.iter(),
-            constants: &plan.constants,
-            enabled: true,
-        };
+        let mut filled = self.empty(true);
         for value in values {
             filled.str(value);
         }
@@ -105,22 +98,27 @@ impl Form {
     /// nothing.
     #[must_use = "a line is written by `finish`"]
     pub fn line(&self, level: Level, trace: Option<TraceContext>) -> Filled<'_> {
+        // filled where it lies: a draft is large enough for its moves to be felt
+        let mut filled = self.empty(self.lines.enabled(level));
+        if filled.enabled {
+            filled.draft.head(level, clock::now());
+            filled.draft.known_origin(&self.plan.origin);
+            filled.draft.ids(trace);
+        }
+        filled
+    }
+
+    #[inline]
+    fn empty(&self, enabled: bool) -> Filled<'_> {
         let Self { lines, plan } = self;
         let core = lines.core();
-        // filled where it lies: a draft is large enough for its moves to be felt
-        let mut filled = Filled {
+        Filled {
             core,
             draft: Draft::new(&core.shape),
             rest: plan.fields.iter(),
             constants: &plan.constants,
-            enabled: lines.enabled(level),
-        };
-        if filled.enabled {
-            filled.draft.head(level, clock::now());
-            filled.draft.known_origin(&plan.origin);
-            filled.draft.ids(trace);
+            enabled,
         }
-        filled
     }
 }
 

@@ -213,6 +213,8 @@ struct Drill {
     terminated: u32,
     /// What the last of them are known by.
     old: String,
+    /// What the first requests that failed got.
+    failures: Vec<String>,
 }
 
 /// Every rotation under load, with every session of the old credential terminated once the pool had its time to let go.
@@ -286,15 +288,15 @@ fn drill(bench: &Bench, way: Way, follows: bool, rotations: u32) -> Result<Drill
     let a_second = (load.good() - before) * 1_000 / u64::try_from(begun.elapsed().as_millis())?.max(1);
     service.signal(Signal::TERM)?;
     let count = loading.join().map_err(|_| "a client panicked")?;
-    Ok(Drill { count, a_second, terminated, old })
+    Ok(Drill { count, a_second, terminated, old, failures: load.failures() })
 }
 
 #[expect(clippy::print_stdout, reason = "a figure to be read")]
 fn rotation(bench: &Bench, way: Way) -> Outcome {
-    let Drill { count, a_second, terminated, old } = drill(bench, way, true, ROTATIONS)?;
+    let Drill { count, a_second, terminated, old, failures } = drill(bench, way, true, ROTATIONS)?;
     println!("{way:?}: {count:?}, {a_second} a second, {terminated} sessions terminated");
     if count.failed > 0 {
-        return Err(format!("{way:?}: requests failed: {count:?}").into());
+        return Err(format!("{way:?}: requests failed: {count:?}, {failures:#?}").into());
     }
     assert_eq!(bench.old_sessions(&old)?, 0, "sessions of an old credential");
     let orders = bench.sql("SELECT count(*) FROM orders")?;

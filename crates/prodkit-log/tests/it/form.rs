@@ -128,3 +128,18 @@ fn a_line_that_is_too_long_says_so_and_keeps_its_shape() {
     assert_eq!(line.value("truncated"), Some(&json!(true)));
     assert_eq!((line.value("b"), line.value("service.name")), (None, None));
 }
+
+#[test]
+fn a_prefix_without_room_is_left_out_and_the_line_says_so() {
+    let long = "x".repeat(5000);
+    let lines = logged(json().max_line(1024), |log| {
+        let form = log.lines().form("m", &["a", "b", "c"]);
+        let mut line = form.line(Level::INFO, None);
+        line.prefix(&form.prefix(&[&long, "b"])).u64(7);
+        line.finish();
+    });
+    assert!(lines[0].len() < 1024);
+    let line = Object::of(&lines[0]);
+    assert_eq!(line.value("truncated"), Some(&json!(true)));
+    assert_eq!((line.value("a"), line.value("b"), line.value("c")), (None, None, Some(&json!(7))));
+}
