@@ -233,7 +233,8 @@
 //!
 //! Liveness is real progress: it fails when the main runtime gives no task a turn for `health.stall`, and when a task that
 //! beats ([`Context::heartbeat`]) falls silent; a line names which. Time in which the machine or the CPU quota let nobody run
-//! does not count.
+//! does not count. A handler that blocks its worker does not take the others with it: where it was the one that waits for
+//! I/O and timers on behalf of all, another is woken to do so within two tenths of `health.stall`, at most 2 s.
 //!
 //! # Shutdown
 //!

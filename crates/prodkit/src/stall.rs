@@ -2,13 +2,15 @@
 //! thread.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use prodkit_health::Health;
 use prodkit_process::Throttle;
 use prodkit_shutdown::Stop;
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
 use crate::heartbeat::Heartbeats;
@@ -18,13 +20,42 @@ const SOURCE: &str = "main-runtime";
 
 /// Counts up as long as the runtime it runs on gives its tasks a turn.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Pulse(Arc<AtomicU64>);
+pub(crate) struct Pulse(Arc<Heart>);
+
+#[derive(Debug, Default)]
+struct Heart {
+    beats: AtomicU64,
+    /// Where it beats, from its first turn on.
+    runtime: OnceLock<Handle>,
+}
 
 impl Pulse {
     /// Beats until told to stop.
     pub(crate) async fn beat(self, stall: Duration, stop: Stop) {
+        self.0.runtime.get_or_init(Handle::current);
         while stop.run_until_stopped(sleep(period(stall))).await.is_some() {
-            self.0.fetch_add(1, Relaxed);
+            self.0.beats.fetch_add(1, Relaxed);
+        }
+    }
+
+    fn beats(&self) -> u64 {
+        self.0.beats.load(Relaxed)
+    }
+}
+
+/// Wakes a worker of the main runtime. One of the workers waits for I/O and timers on behalf of all; where a task that it
+/// wakes there blocks it, nobody waits in its place, and the others sleep on with work to do. A task from outside wakes one
+/// of them, which then does.
+#[derive(Debug, Default)]
+struct Nudge(Option<JoinHandle<()>>);
+
+impl Nudge {
+    /// Does nothing while nobody has taken the last one: then all of them are blocked.
+    fn give(&mut self, pulse: &Pulse) {
+        if let Some(runtime) = pulse.0.runtime.get()
+            && self.0.as_ref().is_none_or(JoinHandle::is_finished)
+        {
+            self.0 = Some(runtime.spawn(async {}));
         }
     }
 }
@@ -44,6 +75,7 @@ impl Progress {
         let mut throttled = throttle.total();
         let mut runtime = Watch::new(self.stall, 0, Instant::now());
         let mut tasks = BTreeMap::new();
+        let mut nudge = Nudge::default();
         let mut looked = Instant::now();
         loop {
             let pause = self.pause();
@@ -53,7 +85,11 @@ impl Progress {
             let throttled_before = std::mem::replace(&mut throttled, throttle.total());
             let held_up = held_up(passed, pause, throttled.saturating_sub(throttled_before));
             looked = now;
-            match runtime.look(self.pulse.0.load(Relaxed), now, held_up) {
+            let change = runtime.look(self.pulse.beats(), now, held_up);
+            if runtime.still(now) >= 2 * period(self.stall) {
+                nudge.give(&self.pulse);
+            }
+            match change {
                 Some(Change::Stalled(since)) => {
                     let reason = format!("no progress for {:.1} s", since.as_secs_f64());
                     self.health.fail_liveness(SOURCE, reason, now.into_std());
@@ -138,8 +174,13 @@ impl Watch {
         Self { stall, beats, moved: now, held_up: Duration::ZERO, stalled: false }
     }
 
+    /// Since the last beat.
+    fn still(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.moved)
+    }
+
     fn look(&mut self, beats: u64, now: Instant, held_up: Duration) -> Option<Change> {
-        let still = now.saturating_duration_since(self.moved);
+        let still = self.still(now);
         if beats != self.beats {
             (self.beats, self.moved, self.held_up) = (beats, now, Duration::ZERO);
             return std::mem::take(&mut self.stalled).then_some(Change::Recovered(still));
@@ -197,6 +238,38 @@ mod tests {
         assert_eq!(held_up(4, 1, 2), 3, "late because of the quota");
         assert_eq!(held_up(2, 1, 2), 2, "throttled");
         assert_eq!(held_up(2, 1, 30), 2, "on many cores");
+    }
+
+    #[test]
+    fn a_worker_that_is_blocked_where_it_waited_for_all_does_not_keep_the_others_asleep() {
+        let main =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap();
+        let admin =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build().unwrap();
+        let (_trigger, stop) = prodkit_shutdown::channel();
+        let stall = Duration::from_millis(200);
+        let pulse = Pulse::default();
+        main.spawn(pulse.clone().beat(stall, stop));
+        let (blocked, blocks) = std::sync::mpsc::channel();
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        // woken by the timer, with nothing else to do: by the worker that waits for all
+        main.spawn(async move {
+            sleep(Duration::from_millis(50)).await;
+            blocked.send(()).unwrap();
+            released.recv().unwrap_err();
+        });
+        blocks.recv().unwrap();
+        let health =
+            prodkit_health::Health::new(prodkit_health::Settings::default(), std::time::Instant::now());
+        let progress = Progress { pulse: pulse.clone(), stall, heartbeats: Heartbeats::default(), health };
+        admin.spawn(progress.watch());
+        let before = pulse.beats();
+        let begun = Instant::now();
+        while pulse.beats() < before + 5 {
+            assert!(begun.elapsed() < Duration::from_secs(30), "nobody takes its place");
+            std::thread::yield_now();
+        }
+        drop(release);
     }
 
     #[tokio::test(start_paused = true)]
