@@ -55,7 +55,12 @@ impl Nudge {
         if let Some(runtime) = pulse.0.runtime.get()
             && self.0.as_ref().is_none_or(JoinHandle::is_finished)
         {
-            self.0 = Some(runtime.spawn(async {}));
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "nothing in it could be lost: that it is there is all"
+            )]
+            let nudge = runtime.spawn(async {});
+            self.0 = Some(nudge);
         }
     }
 }
