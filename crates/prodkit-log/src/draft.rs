@@ -5,6 +5,7 @@ mod keys;
 mod values;
 
 use std::cell::Cell;
+use std::ops::Range;
 use std::time::Duration;
 
 use prodkit_trace::TraceContext;
@@ -52,6 +53,13 @@ thread_local! {
     static SPARE_KEYS: Cell<Vec<Key>> = const { Cell::new(Vec::new()) };
 }
 
+/// A line of the level of most up to its time, and where that goes.
+const INFO: [u8; 47] = *b"{\"level\":\"INFO\",\"ts\":\"....-..-..T..:..:......Z\"";
+const STAMP: Range<usize> = 22..46;
+/// The ids of a line, and where they go.
+const IDS: [u8; 94] =
+    *b",\"trace_id\":\"................................\",\"span_id\":\"................\",\"trace_flags\":\"..\"";
+
 pub(crate) struct Draft<'s> {
     shape: &'s Shape,
     buf: Vec<u8>,
@@ -96,6 +104,30 @@ impl Known {
     }
 }
 
+/// All that lines of one form begin with, where they are of the level of most and have a trace: copied as a whole, with what
+/// differs from line to line put in its place.
+#[derive(Debug)]
+pub(crate) struct Head {
+    text: Box<[u8]>,
+    /// Where the ids begin.
+    ids: usize,
+}
+
+impl Head {
+    /// `None` where there are no such places, or there is no room for it and a value.
+    pub(crate) fn new(shape: &Shape, origin: &[u8], given: &[u8]) -> Option<Self> {
+        if shape.style != Style::Json {
+            return None;
+        }
+        let mut draft = Draft::new(shape);
+        draft.head(Level::INFO, Duration::ZERO);
+        draft.known_origin(origin);
+        let ids = draft.buf.len();
+        draft.raw(&IDS);
+        (draft.add_known(given) && ids > STAMP.end).then(|| Self { text: draft.buf.as_slice().into(), ids })
+    }
+}
+
 impl<'a> Origin<'a> {
     pub(crate) fn of(metadata: &'a Metadata<'_>) -> Self {
         Self {
@@ -127,8 +159,8 @@ impl<'s> Draft<'s> {
             Style::Json => {
                 // most lines are of one level, so that is one copy of known length instead of five
                 if level == Level::INFO {
-                    let mut head = *b"{\"level\":\"INFO\",\"ts\":\"....-..-..T..:..:......Z\"";
-                    head[22..46].copy_from_slice(&clock::stamp(at));
+                    let mut head = INFO;
+                    head[STAMP].copy_from_slice(&clock::stamp(at));
                     self.raw(&head);
                 } else {
                     self.raw(b"{\"level\":\"");
@@ -144,6 +176,17 @@ impl<'s> Draft<'s> {
                 self.raw(name(level).as_bytes());
                 self.raw(if name(level).len() == 4 { b"  " } else { b" " });
             }
+        }
+    }
+
+    /// As [`head`](Self::head), [`known_origin`](Self::known_origin) and [`ids`](Self::ids), and what was given, in one copy.
+    pub(crate) fn known_head(&mut self, Head { text, ids }: &Head, at: Duration, context: TraceContext) {
+        self.raw(text);
+        if let Some(place) = self.buf.get_mut(STAMP) {
+            place.copy_from_slice(&clock::stamp(at));
+        }
+        if let Some(place) = self.buf.get_mut(*ids..).and_then(<[u8]>::first_chunk_mut) {
+            put_ids(place, context);
         }
     }
 
@@ -224,17 +267,16 @@ impl<'s> Draft<'s> {
 
     pub(crate) fn ids(&mut self, context: Option<TraceContext>) {
         let Some(context) = context else { return };
-        let (trace, span, flags) = (context.trace_id().hex(), context.span_id().hex(), context.flags().hex());
         match self.shape.style {
             Style::Json => {
                 // one copy of known length instead of seven
-                let mut ids = *b",\"trace_id\":\"................................\",\"span_id\":\"................\",\"trace_flags\":\"..\"";
-                ids[13..45].copy_from_slice(&trace);
-                ids[58..74].copy_from_slice(&span);
-                ids[91..93].copy_from_slice(&flags);
+                let mut ids = IDS;
+                put_ids(&mut ids, context);
                 self.raw(&ids);
             }
             Style::Console => {
+                let (trace, span, flags) =
+                    (context.trace_id().hex(), context.span_id().hex(), context.flags().hex());
                 let parts: [&[u8]; 6] =
                     [b" trace_id=", &trace, b" span_id=", &span, b" trace_flags=", &flags];
                 parts.into_iter().for_each(|part| self.raw(part));
@@ -311,6 +353,13 @@ impl Drop for Draft<'_> {
             let _ = SPARE_KEYS.try_with(|spare| spare.set(std::mem::take(keys)));
         }
     }
+}
+
+#[inline]
+fn put_ids(ids: &mut [u8; IDS.len()], context: TraceContext) {
+    ids[13..45].copy_from_slice(&context.trace_id().hex());
+    ids[58..74].copy_from_slice(&context.span_id().hex());
+    ids[91..93].copy_from_slice(&context.flags().hex());
 }
 
 fn name(level: Level) -> &'static str {

@@ -6,7 +6,7 @@ use tracing_core::Level;
 
 use crate::Lines;
 use crate::clock;
-use crate::draft::{Draft, Known, Origin};
+use crate::draft::{Draft, Head, Known, Origin};
 use crate::log::Core;
 
 /// Lines that are all alike: one message, and the same fields in the same order. What they have in common is written
@@ -35,11 +35,16 @@ pub struct Form {
 
 #[derive(Debug)]
 struct Plan {
+    /// All that most lines begin with, up to the first value that is still to come.
+    head: Option<Head>,
     /// What stands between the time and the ids.
     origin: Box<[u8]>,
-    fields: Box<[Beginning]>,
+    /// The first fields with their values, by [`Form::with`], and how many they are.
+    given: Box<[u8]>,
+    count: usize,
+    fields: Arc<[Beginning]>,
     /// The fields of every line.
-    constants: Box<[u8]>,
+    constants: Arc<[u8]>,
 }
 
 /// What stands before a field's value.
@@ -73,25 +78,46 @@ impl Form {
         });
         let fields = fields.collect();
         core.constants.append_to(&mut draft);
-        let plan = Plan { origin, fields, constants: next(&draft) };
+        let constants = next(&draft).into();
+        drop(draft);
+        let plan = Plan::new(core, origin, Box::default(), 0, fields, constants);
         Self { lines: lines.clone(), plan: Arc::new(plan) }
+    }
+
+    /// These lines with the values of their first fields, which are texts: written once for all of them. A line that has
+    /// no room for them goes without, and says that it is truncated.
+    ///
+    /// ```
+    /// # let (_layer, log) = prodkit_log::start(prodkit_log::Options::default(), std::io::sink())?;
+    /// # use prodkit_log::Level;
+    /// let access = log.lines().form("request", &["method", "route", "status"]);
+    /// let orders = access.with(&["GET", "/orders/{id}"]);
+    /// let mut line = orders.line(Level::INFO, None);
+    /// line.u64(200);
+    /// line.finish();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with(&self, values: &[&str]) -> Self {
+        let plan = &self.plan;
+        let core = self.lines.core();
+        let mut filled = self.empty(true);
+        filled.draft.add_known(&plan.given);
+        for value in values {
+            filled.str(value);
+        }
+        let given = filled.draft.fields().0.into();
+        drop(filled);
+        let count = plan.fields.len().min(plan.count + values.len());
+        let (fields, constants) = (plan.fields.clone(), plan.constants.clone());
+        let plan = Plan::new(core, plan.origin.clone(), given, count, fields, constants);
+        Self { lines: self.lines.clone(), plan: Arc::new(plan) }
     }
 
     /// Whether lines of this level are written now.
     #[must_use]
     pub fn enabled(&self, level: Level) -> bool {
         self.lines.enabled(level)
-    }
-
-    /// What lines begin with whose first fields are these texts, written once for all of them. A line that has no room for
-    /// all of it goes without, and says that it is truncated.
-    #[must_use]
-    pub fn prefix(&self, values: &[&str]) -> Prefix {
-        let mut filled = self.empty(true);
-        for value in values {
-            filled.str(value);
-        }
-        Prefix { text: filled.draft.fields().0.into(), fields: values.len() }
     }
 
     /// Begins a line. `trace` is usually [`prodkit_trace::current()`]. If the filter disables it, the line comes to
@@ -101,9 +127,13 @@ impl Form {
         // filled where it lies: a draft is large enough for its moves to be felt
         let mut filled = self.empty(self.lines.enabled(level));
         if filled.enabled {
-            filled.draft.head(level, clock::now());
-            filled.draft.known_origin(&self.plan.origin);
-            filled.draft.ids(trace);
+            let plan = &*self.plan;
+            match (&plan.head, trace) {
+                (Some(head), Some(trace)) if level == Level::INFO => {
+                    filled.draft.known_head(head, clock::now(), trace);
+                }
+                _ => plan.begin(&mut filled.draft, level, trace),
+            }
         }
         filled
     }
@@ -115,18 +145,34 @@ impl Form {
         Filled {
             core,
             draft: Draft::new(&core.shape),
-            rest: plan.fields.iter(),
+            rest: plan.fields.get(plan.count..).unwrap_or_default().iter(),
             constants: &plan.constants,
             enabled,
         }
     }
 }
 
-/// The first fields of lines of one [`Form`], with their values.
-#[derive(Clone, Debug)]
-pub struct Prefix {
-    text: Box<[u8]>,
-    fields: usize,
+impl Plan {
+    fn new(
+        core: &Core,
+        origin: Box<[u8]>,
+        given: Box<[u8]>,
+        count: usize,
+        fields: Arc<[Beginning]>,
+        constants: Arc<[u8]>,
+    ) -> Self {
+        let head = Head::new(&core.shape, &origin, &given);
+        Self { head, origin, given, count, fields, constants }
+    }
+
+    /// What a line begins with, part by part.
+    #[cold]
+    fn begin(&self, draft: &mut Draft<'_>, level: Level, trace: Option<TraceContext>) {
+        draft.head(level, clock::now());
+        draft.known_origin(&self.origin);
+        draft.ids(trace);
+        draft.add_known(&self.given);
+    }
 }
 
 /// A line of a [`Form`] while it is filled in: each value is that of the form's next field. Fields beyond the last value
@@ -143,16 +189,6 @@ pub struct Filled<'f> {
 }
 
 impl<'f> Filled<'f> {
-    /// The values of the next fields, which must be the form's first, as [`Form::prefix`] wrote them.
-    #[inline]
-    pub fn prefix(&mut self, prefix: &Prefix) -> &mut Self {
-        if self.enabled {
-            self.draft.add_known(&prefix.text);
-            self.rest = self.rest.as_slice().get(prefix.fields..).unwrap_or_default().iter();
-        }
-        self
-    }
-
     /// A text.
     #[inline]
     pub fn str(&mut self, value: &str) -> &mut Self {

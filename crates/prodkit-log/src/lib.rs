@@ -85,7 +85,7 @@ pub use tracing_core::{Level, LevelFilter};
 pub use crate::bridge::install_log_bridge;
 pub use crate::error::Error;
 pub use crate::filter::Filter;
-pub use crate::form::{Filled, Form, Prefix};
+pub use crate::form::{Filled, Form};
 pub use crate::layer::Layer;
 pub use crate::lines::{Line, Lines};
 pub use crate::log::{Log, Override, Stats, start, stdout};

@@ -134,11 +134,11 @@ impl Requests {
         };
         let client = if self.clients { exchange.client_addr().map(Address::of) } else { None };
         let names = [exchange.method().as_str(), exchange.route().unwrap_or_default()];
-        let mut line = self.lines.line(level, Some(exchange.context()));
-        match exchange.shared(|| self.lines.prefix(&names)) {
-            Some(prefix) => line.prefix(prefix),
-            None => line.str(names[0]).str(names[1]),
-        };
+        let form = exchange.shared(|| self.lines.with(&names));
+        let mut line = form.unwrap_or(&self.lines).line(level, Some(exchange.context()));
+        if form.is_none() {
+            line.str(names[0]).str(names[1]);
+        }
         line.str(exchange.path())
             .u64(exchange.status().as_u16().into())
             .millis(exchange.elapsed())

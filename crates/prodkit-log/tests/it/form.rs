@@ -17,13 +17,13 @@ const NAMES: &[&str] = &["route", "level", "status", "password", "status", "last
 fn all_ways(log: &Log) {
     let lines = log.lines().target("http");
     let form = lines.form("a \"message\"", NAMES);
-    let prefix = form.prefix(&["/a \"b\"", "mine"]);
+    let with = form.with(&["/a \"b\""]).with(&["mine"]);
     for level in [Level::INFO, Level::ERROR] {
         let mut line = form.line(level, Some(context()));
         line.str("/a \"b\"").str("mine").u64(1000).str("secret").u64(2).str("end");
         line.finish();
-        let mut line = form.line(level, Some(context()));
-        line.prefix(&prefix).u64(1000).str("secret").u64(2).str("end");
+        let mut line = with.line(level, Some(context()));
+        line.u64(1000).str("secret").u64(2).str("end");
         line.finish();
         lines
             .line(level, "a \"message\"", None, Some(context()))
@@ -130,16 +130,22 @@ fn a_line_that_is_too_long_says_so_and_keeps_its_shape() {
 }
 
 #[test]
-fn a_prefix_without_room_is_left_out_and_the_line_says_so() {
+fn given_values_without_room_are_left_out_and_the_line_says_so() {
     let long = "x".repeat(5000);
     let lines = logged(json().max_line(1024), |log| {
         let form = log.lines().form("m", &["a", "b", "c"]);
-        let mut line = form.line(Level::INFO, None);
-        line.prefix(&form.prefix(&[&long, "b"])).u64(7);
-        line.finish();
+        let form = form.with(&[&long, "b"]);
+        for trace in [None, Some(context())] {
+            let mut line = form.line(Level::INFO, trace);
+            line.u64(7);
+            line.finish();
+        }
     });
-    assert!(lines[0].len() < 1024);
-    let line = Object::of(&lines[0]);
-    assert_eq!(line.value("truncated"), Some(&json!(true)));
-    assert_eq!((line.value("a"), line.value("b"), line.value("c")), (None, None, Some(&json!(7))));
+    assert_eq!(lines.len(), 2);
+    for line in lines {
+        assert!(line.len() < 1024);
+        let line = Object::of(&line);
+        assert_eq!(line.value("truncated"), Some(&json!(true)));
+        assert_eq!((line.value("a"), line.value("b"), line.value("c")), (None, None, Some(&json!(7))));
+    }
 }
