@@ -234,7 +234,7 @@
 //! Liveness is real progress: it fails when the main runtime gives no task a turn for `health.stall`, and when a task that
 //! beats ([`Context::heartbeat`]) falls silent; a line names which. Time in which the machine or the CPU quota let nobody run
 //! does not count. A handler that blocks its worker does not take the others with it: where it was the one that waits for
-//! I/O and timers on behalf of all, another is woken to do so within two tenths of `health.stall`, at most 2 s.
+//! I/O and timers on behalf of all, another is woken to do so within three tenths of `health.stall`, at most 3 s.
 //!
 //! # Shutdown
 //!

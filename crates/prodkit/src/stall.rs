@@ -9,8 +9,8 @@ use std::time::Duration;
 use prodkit_health::Health;
 use prodkit_process::Throttle;
 use prodkit_shutdown::Stop;
+use prodkit_tasks::Nudge;
 use tokio::runtime::Handle;
-use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
 use crate::heartbeat::Heartbeats;
@@ -41,26 +41,11 @@ impl Pulse {
     fn beats(&self) -> u64 {
         self.0.beats.load(Relaxed)
     }
-}
 
-/// Wakes a worker of the main runtime. One of the workers waits for I/O and timers on behalf of all; where a task that it
-/// wakes there blocks it, nobody waits in its place, and the others sleep on with work to do. A task from outside wakes one
-/// of them, which then does.
-#[derive(Debug, Default)]
-struct Nudge(Option<JoinHandle<()>>);
-
-impl Nudge {
-    /// Does nothing while nobody has taken the last one: then all of them are blocked.
-    fn give(&mut self, pulse: &Pulse) {
-        if let Some(runtime) = pulse.0.runtime.get()
-            && self.0.as_ref().is_none_or(JoinHandle::is_finished)
-        {
-            #[expect(
-                clippy::disallowed_methods,
-                reason = "nothing in it could be lost: that it is there is all"
-            )]
-            let nudge = runtime.spawn(async {});
-            self.0 = Some(nudge);
+    /// Where a handler blocks the worker that waits for all, another one takes its place.
+    fn nudge(&self, nudge: &mut Nudge) {
+        if let Some(runtime) = self.0.runtime.get() {
+            nudge.give(runtime);
         }
     }
 }
@@ -92,7 +77,7 @@ impl Progress {
             looked = now;
             let change = runtime.look(self.pulse.beats(), now, held_up);
             if runtime.still(now) >= 2 * period(self.stall) {
-                nudge.give(&self.pulse);
+                self.pulse.nudge(&mut nudge);
             }
             match change {
                 Some(Change::Stalled(since)) => {
@@ -243,38 +228,6 @@ mod tests {
         assert_eq!(held_up(4, 1, 2), 3, "late because of the quota");
         assert_eq!(held_up(2, 1, 2), 2, "throttled");
         assert_eq!(held_up(2, 1, 30), 2, "on many cores");
-    }
-
-    #[test]
-    fn a_worker_that_is_blocked_where_it_waited_for_all_does_not_keep_the_others_asleep() {
-        let main =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap();
-        let admin =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build().unwrap();
-        let (_trigger, stop) = prodkit_shutdown::channel();
-        let stall = Duration::from_millis(200);
-        let pulse = Pulse::default();
-        main.spawn(pulse.clone().beat(stall, stop));
-        let (blocked, blocks) = std::sync::mpsc::channel();
-        let (release, released) = std::sync::mpsc::channel::<()>();
-        // woken by the timer, with nothing else to do: by the worker that waits for all
-        main.spawn(async move {
-            sleep(Duration::from_millis(50)).await;
-            blocked.send(()).unwrap();
-            released.recv().unwrap_err();
-        });
-        blocks.recv().unwrap();
-        let health =
-            prodkit_health::Health::new(prodkit_health::Settings::default(), std::time::Instant::now());
-        let progress = Progress { pulse: pulse.clone(), stall, heartbeats: Heartbeats::default(), health };
-        admin.spawn(progress.watch());
-        let before = pulse.beats();
-        let begun = Instant::now();
-        while pulse.beats() < before + 5 {
-            assert!(begun.elapsed() < Duration::from_secs(30), "nobody takes its place");
-            std::thread::yield_now();
-        }
-        drop(release);
     }
 
     #[tokio::test(start_paused = true)]
