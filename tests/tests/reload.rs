@@ -307,6 +307,15 @@ fn without_inotify_it_polls_and_warns_once() {
         assert_eq!(rig.greeting().1, n.to_string());
     }
     assert_eq!(rig.count(POLLING), 1, "{:#?}", rig.service.seen());
+
+    // The watch of the default settings is older than the log.
+    let Some(mut rig) = Rig::alone(script, "volume/config.yaml", "greeting: 0\n", &["log.level=debug"])
+    else {
+        return;
+    };
+    rig.service.signal(Signal::HUP).unwrap();
+    rig.line("the configuration says nothing new");
+    assert_eq!(rig.count(POLLING), 1, "{:#?}", rig.service.seen());
 }
 
 #[test]

@@ -21,6 +21,8 @@ pub(crate) struct Eyes {
     refused: HashSet<PathBuf>,
     /// Why there is no full sight.
     trouble: Option<String>,
+    /// There is something to be seen.
+    watching: bool,
     /// It has been said.
     warned: bool,
 }
@@ -49,10 +51,10 @@ impl Eyes {
             watched: BTreeMap::new(),
             refused: HashSet::new(),
             trouble: None,
+            watching: false,
             warned: false,
         };
         eyes.reopen();
-        // Not a word of it before there is something to watch: a log is often not there yet.
         eyes.show();
         eyes
     }
@@ -76,7 +78,8 @@ impl Eyes {
         if let Some(error) = news.error {
             tracing::debug!(error, "an event of the file system was lost");
         }
-        self.report(!routes.is_empty());
+        self.watching = !routes.is_empty();
+        self.show();
     }
 
     fn unwatch(&mut self, wanted: &BTreeMap<PathBuf, Identity>, lost: &[PathBuf]) {
@@ -130,24 +133,25 @@ impl Eyes {
         self.trouble = Some(why.to_owned());
     }
 
-    fn show(&self) -> Mode {
-        let mode =
-            if self.backend.is_some() && self.trouble.is_none() { Mode::Events } else { Mode::Polling };
+    fn mode(&self) -> Mode {
+        if self.backend.is_some() && self.trouble.is_none() { Mode::Events } else { Mode::Polling }
+    }
+
+    fn show(&self) {
         self.bell.health(|health| {
             health.directories = self.watched.len();
             health.last_error.clone_from(&self.trouble);
-            health.mode = mode;
+            health.mode = self.mode();
         });
-        mode
     }
 
     /// One line when sight is lost and one when it is back, however often both were tried, and none where there is nothing
     /// to be seen.
-    fn report(&mut self, watching: bool) {
-        let blinded = self.show() == Mode::Polling && self.open.is_some();
-        if !watching {
+    pub(crate) fn tell(&mut self) {
+        if !self.watching {
             return;
         }
+        let blinded = self.mode() == Mode::Polling && self.open.is_some();
         if blinded && !self.warned {
             let reason = self.trouble.as_deref().unwrap_or_default();
             tracing::warn!(reason, "files are polled: no events of the file system");

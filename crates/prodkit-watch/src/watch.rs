@@ -20,7 +20,8 @@ const STRETCH: u64 = 256 << 10;
 
 /// A set of paths that is looked at again whenever what they hold has changed.
 ///
-/// It does nothing unless [`changed`](Self::changed) is awaited, apart from the thread that `notify` has for the events.
+/// It does nothing and says nothing unless [`changed`](Self::changed) is awaited, apart from the thread that `notify` has for
+/// the events.
 /// Dropping it ends that thread.
 pub struct Watch {
     bell: Arc<Bell>,
@@ -30,6 +31,8 @@ pub struct Watch {
     poll: Duration,
     paths: Vec<Watched>,
     mounts: Mounts,
+    /// The blind spots that have been said.
+    told: Vec<(PathBuf, Blind)>,
     done: Done,
     doubt: Option<Doubt>,
 }
@@ -67,6 +70,7 @@ impl Watch {
             poll: options.poll,
             paths: Vec::new(),
             mounts: Mounts::default(),
+            told: Vec::new(),
             done: Done { events: 0, touches: 0, not_before: now, poll_at: now + options.poll },
             doubt: None,
         }
@@ -117,6 +121,7 @@ impl Watch {
     /// is not awaited nothing is read and nothing is lost. Cancel safe.
     pub async fn changed(&mut self) -> Look {
         loop {
+            self.tell();
             match self.bell.next(&self.done, self.quiet, Instant::now()) {
                 Step::Sleep(until) => sleep_until(until).await,
                 // To be woken too often is harmless: the next step is asked for anew.
@@ -213,7 +218,7 @@ impl Watch {
         states
     }
 
-    /// Finds the paths whose changes cannot be seen, and says so once for each.
+    /// Finds the paths whose changes cannot be seen.
     fn examine(&self, routes: &[Route]) {
         let blind = |(watched, route): (&Watched, &Route)| {
             let kind = match watched.state {
@@ -223,11 +228,19 @@ impl Watch {
             };
             Some((watched.path.clone(), kind))
         };
-        let blind: Vec<_> = self.paths.iter().zip(routes).filter_map(blind).collect();
-        let before = self.bell.health(|health| std::mem::replace(&mut health.blind, blind.clone()));
-        for (path, kind) in blind.iter().filter(|found| !before.contains(found)) {
+        let blind = self.paths.iter().zip(routes).filter_map(blind).collect();
+        self.bell.health(|health| health.blind = blind);
+    }
+
+    /// Says what cannot be seen, once. Not before it is awaited: a service watches what its log is made of, and a word
+    /// that comes before the log is lost.
+    fn tell(&mut self) {
+        self.eyes.tell();
+        let blind = self.bell.health(|health| health.blind.clone());
+        for (path, kind) in blind.iter().filter(|found| !self.told.contains(found)) {
             tracing::warn!(path = %path.display(), "changes cannot be seen: {}", kind.reason());
         }
+        self.told = blind;
     }
 }
 
