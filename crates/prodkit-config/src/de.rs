@@ -118,6 +118,7 @@ impl<'t> Value<'t> {
     }
 }
 
+// What does not depend on the type that is read is not inlined: there are a hundred places that would have it.
 impl<'t, 'p> De<'t, 'p> {
     pub(crate) fn root(node: &'t Node, path: &'p Path<'p>, run: &'p Run<'p>) -> Self {
         let Node { origin, .. } = node;
@@ -133,6 +134,7 @@ impl<'t, 'p> De<'t, 'p> {
         read().map_err(|fault| fault.moved(path.text(), self.origin))
     }
 
+    #[inline(never)]
     fn entry<'q>(self, entry: &'t Entry, path: &'q Path<'q>) -> De<'t, 'q>
     where
         'p: 'q,
@@ -177,6 +179,7 @@ impl<'t, 'p> De<'t, 'p> {
         De { value, origin, key: origin, path, run: self.run, secret: self.secret, buffered: self.buffered }
     }
 
+    #[inline(never)]
     fn know(&self, map: &'t Map, fields: Option<&'static [&'static str]>) {
         let mut seen = self.run.seen.borrow_mut();
         let section = seen.sections.entry(std::ptr::from_ref(map)).or_default();
@@ -215,6 +218,7 @@ impl<'t, 'p> De<'t, 'p> {
     }
 
     /// The map of a struct or map; `None` for a section with nothing in it.
+    #[inline(never)]
     fn section(&self, expected: &dyn Expected) -> Result<Option<&'t Map>, Fault> {
         match self.value {
             Value::Map(map) => Ok(Some(map)),
@@ -294,6 +298,7 @@ impl<'t, 'p> De<'t, 'p> {
         }
     }
 
+    #[inline(never)]
     fn wanted_text(&self) -> Result<&'t str, Fault> {
         let hint = match self.value {
             Value::Scalar(text, Form::Bool | Form::Int | Form::Float) => Some(format!("write `\"{text}\"`")),
@@ -302,6 +307,7 @@ impl<'t, 'p> De<'t, 'p> {
         self.value.text().ok_or_else(|| self.expected("text", hint))
     }
 
+    #[inline(never)]
     fn boolean(&self) -> Result<bool, Fault> {
         let expected = "`true` or `false`";
         let Value::Scalar(text, form) = self.value else { return Err(self.expected(expected, None)) };

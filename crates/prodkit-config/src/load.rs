@@ -139,7 +139,7 @@ impl<'t> Load<'t> {
     /// Notes the fault if it is a new one, and plans around it; `false` when there is no way around.
     fn replan(&mut self, fault: Fault, plan: &mut Plan) -> bool {
         // A stand-in that does not fit has no place: it is the one planned last.
-        let Some(at) = fault.place else { return false };
+        let Some(at) = fault.into_place() else { return false };
         if let Some(stand) = above(plan, &at.path) {
             return give_way(plan, &stand);
         }

@@ -150,16 +150,29 @@ impl<'t> Deserializer<'t> for De<'t, '_> {
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Fault> {
+        visitor.visit_enum(self.variant(variants)?)
+    }
+
+    fn deserialize_identifier<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Fault> {
+        self.deserialize_str(visitor)
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Fault> {
+        visitor.visit_unit()
+    }
+}
+
+impl<'t, 'p> De<'t, 'p> {
+    /// The variant of an enum that is named here, and what belongs to it.
+    fn variant(self, variants: &[&str]) -> Result<Variant<'t, 'p>, Fault> {
         if let Some(name) = self.value.text() {
-            return visitor.visit_enum(Variant { de: self, name, content: None });
+            return Ok(Variant { de: self, name, content: None });
         }
         let list: Vec<String> = variants.iter().map(|name| format!("`{name}`")).collect();
         let expected = format!("one of {}", list.join(", "));
         match self.value {
             Value::Map(map) if map.len() == 1 => match map.iter().next() {
-                Some(entry) => {
-                    visitor.visit_enum(Variant { de: self, name: &entry.name, content: Some(entry) })
-                }
+                Some(entry) => Ok(Variant { de: self, name: &entry.name, content: Some(entry) }),
                 None => Err(self.expected(&expected, None)),
             },
             Value::Map(map) if map.len() > 1 => {
@@ -173,16 +186,6 @@ impl<'t> Deserializer<'t> for De<'t, '_> {
         }
     }
 
-    fn deserialize_identifier<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Fault> {
-        self.deserialize_str(visitor)
-    }
-
-    fn deserialize_ignored_any<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Fault> {
-        visitor.visit_unit()
-    }
-}
-
-impl De<'_, '_> {
     fn duration(&self) -> Result<std::time::Duration, Fault> {
         let Value::Scalar(text, _) = self.value else { return Err(self.expected(duration::EXPECTED, None)) };
         duration::read(text)

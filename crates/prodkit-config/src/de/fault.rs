@@ -10,10 +10,15 @@ use serde::de::{Error, Expected, Unexpected};
 use std::fmt;
 
 /// An error of one pass. Without a place until the deserializer that called the type adds it.
+///
+/// Boxed, because it goes up through every type of a configuration, which are many: each would move all of it.
 #[derive(Debug)]
-pub(crate) struct Fault {
+pub(crate) struct Fault(Box<Complaint>);
+
+#[derive(Debug)]
+struct Complaint {
     what: What,
-    pub(crate) place: Option<Place>,
+    place: Option<Place>,
 }
 
 #[derive(Debug)]
@@ -45,8 +50,13 @@ enum What {
 }
 
 impl Fault {
+    #[cold]
     fn new(what: What) -> Self {
-        Self { what, place: None }
+        Self(Box::new(Complaint { what, place: None }))
+    }
+
+    pub(crate) fn into_place(self) -> Option<Place> {
+        self.0.place
     }
 
     /// The same complaint, about another place.
@@ -55,15 +65,19 @@ impl Fault {
     }
 
     fn said(path: String, origin: Origin, reason: Reason, message: String) -> Self {
-        Self { what: What::Said, place: Some(Place { path, origin, message, reason }) }
+        let place = Some(Place { path, origin, message, reason });
+        Self(Box::new(Complaint { what: What::Said, place }))
     }
 }
 
 impl De<'_, '_> {
     /// Adds path and place, unless something nearer to the cause has.
+    #[cold]
     pub(super) fn locate(&self, fault: Fault) -> Fault {
-        let Fault { what, place: None } = fault else { return fault };
-        match what {
+        if fault.0.place.is_some() {
+            return fault;
+        }
+        match fault.0.what {
             What::Expected(expected) => self.mismatch(Reason::Opinion, &expected, None),
             What::Missing(field) => {
                 let mut path = self.path.text();
@@ -186,7 +200,7 @@ fn gather_map<'a>(map: &'a Map, secret: bool, run: &Run<'_>, into: &mut Vec<&'a 
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.place, &self.what) {
+        match (&self.0.place, &self.0.what) {
             (Some(place), _) => f.write_str(&place.message),
             // Types that try one thing after another print the errors of what they tried.
             (None, What::Missing(field)) => write!(f, "missing key `{field}`"),
