@@ -96,11 +96,11 @@ impl Catalogue {
     }
 
     /// Finds or makes a series. The caller sends the report on once it holds no lock.
-    pub(crate) fn register<'a>(
+    pub(crate) fn register(
         &mut self,
         kind: Kind,
         name: &str,
-        labels: impl IntoIterator<Item = (&'a str, &'a str)>,
+        labels: &[(&str, &str)],
         options: &Options,
         rejected: &Arc<AtomicU64>,
     ) -> (Outcome, Option<Report>) {
@@ -111,7 +111,7 @@ impl Catalogue {
         let family = &mut self.families[id];
         // By the first of its names, as its buckets are.
         let unshown = options.unshown.get(&*family.meta.raw).map(|label| &**label);
-        let set = LabelSet::new(labels, kind, unshown);
+        let set = LabelSet::new(labels.iter().copied(), kind, unshown);
         if let Some(series) = set.as_ref().and_then(|set| family.series.get(&*set.text)) {
             return (Outcome::Own(Arc::clone(series)), None);
         }

@@ -233,8 +233,10 @@ impl Store {
         labels: impl IntoIterator<Item = (&'a str, &'a str)>,
         remember: impl FnOnce(Arc<Series>),
     ) -> Option<(Arc<C>, bool)> {
+        // listed, so that what follows is compiled once for all that labels come from
+        let labels: Vec<_> = labels.into_iter().collect();
         let mut catalogue = self.catalogue();
-        let (outcome, report) = catalogue.register(C::KIND, name, labels, &self.options, &self.rejected);
+        let (outcome, report) = catalogue.register(C::KIND, name, &labels, &self.options, &self.rejected);
         let found = match outcome {
             Outcome::Own(series) => {
                 let cell = self.cell(&series);
