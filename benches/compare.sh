@@ -22,7 +22,7 @@ target=${CARGO_TARGET_DIR:-$here/peers/target}
 mkdir -p "$target"
 target=$(cd "$target" && pwd)
 export CARGO_TARGET_DIR=$target
-static=$target/x86_64-unknown-linux-musl/release
+static=$target/x86_64-unknown-linux-musl/image
 
 mode=${1:-}
 case $mode in
@@ -67,8 +67,8 @@ go_guide() {
 
 # static, small: what an image from scratch would have in it
 static() { # MANIFEST PACKAGE
-    CARGO_PROFILE_RELEASE_LTO=fat CARGO_PROFILE_RELEASE_CODEGEN_UNITS=1 CARGO_PROFILE_RELEASE_STRIP=symbols \
-        cargo build --quiet --release --manifest-path "$1" --target x86_64-unknown-linux-musl -p "$2"
+    # from the folder whose .cargo has the flags
+    (cd "$here/.." && cargo build --quiet --locked --profile image --manifest-path "$1" --target x86_64-unknown-linux-musl -p "$2")
 }
 
 built=$target/release
@@ -82,7 +82,7 @@ if [ "$mode" = --gate ] || [ "$mode" = --flat ]; then
         -p peer-bare-hyper -p peer-bare-axum -p peer-prodkit-hyper -p peer-prodkit-axum
 elif [ "$mode" = --footprint ]; then
     built=$target/gate
-    profile="static with musl, opt-level 3, fat LTO, one codegen unit, panic unwind, stripped"
+    profile="static with musl, profile image: fat LTO, one codegen unit, panic unwind, stripped, opt-level 3 for what requests pass through and z for the rest"
     cargo build --quiet --locked --profile gate --manifest-path "$here/peers/Cargo.toml" -p peer-compare
 else
     rust compare

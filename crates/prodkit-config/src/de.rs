@@ -131,7 +131,12 @@ impl<'t, 'p> De<'t, 'p> {
 
     /// A made-up value. Whatever it causes is put at its path, where the plan is.
     fn stand_in<T>(&self, path: &Path<'_>, read: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
-        read().map_err(|fault| fault.moved(path.text(), self.origin))
+        read().map_err(|fault| self.moved(path, fault))
+    }
+
+    #[cold]
+    fn moved(&self, path: &Path<'_>, fault: Fault) -> Fault {
+        fault.moved(path.text(), self.origin)
     }
 
     #[inline(never)]

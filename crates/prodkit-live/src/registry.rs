@@ -118,7 +118,7 @@ pub fn collect<R>(f: impl FnOnce() -> R) -> (R, Vec<Found>) {
 /// here. It holds for one `Live`: one further inside, which comes from a deserializer that knows nothing of paths, is
 /// not mistaken for it.
 pub fn at<R>(path: &str, f: impl FnOnce() -> R) -> R {
-    let _path = Replaced::new(&PATH, Some(path.into()));
+    let _path = Replaced::path(&PATH, path);
     f()
 }
 
@@ -127,7 +127,7 @@ pub fn at<R>(path: &str, f: impl FnOnce() -> R) -> R {
 ///
 /// To be called by a deserializer around `visit_map` when it is asked for a struct.
 pub fn section<R>(path: &str, f: impl FnOnce() -> R) -> R {
-    let _section = Replaced::new(&SECTION, Some(path.into()));
+    let _section = Replaced::path(&SECTION, path);
     f()
 }
 
@@ -219,6 +219,14 @@ struct Replaced<T: Default + 'static> {
 impl<T: Default + 'static> Replaced<T> {
     fn new(place: &'static LocalKey<RefCell<T>>, inner: T) -> Self {
         Self { place, outer: place.replace(inner) }
+    }
+}
+
+impl Replaced<Option<Arc<str>>> {
+    /// Not a part of what it is called for: that is every struct of a configuration.
+    #[inline(never)]
+    fn path(place: &'static LocalKey<RefCell<Option<Arc<str>>>>, inner: &str) -> Self {
+        Self::new(place, Some(inner.into()))
     }
 }
 

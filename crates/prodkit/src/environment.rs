@@ -22,8 +22,7 @@ impl Environment {
 
     /// The same, below flags of the form `path=value`.
     pub(crate) fn below(mut self, flags: &[String]) -> Self {
-        self.flags =
-            flags.iter().filter_map(|flag| Some(flag.split_once('=')?.0.trim().to_owned())).collect();
+        self.flags.extend(flags.iter().filter_map(|flag| Some(flag.split_once('=')?.0.trim().to_owned())));
         self
     }
 
@@ -40,7 +39,12 @@ impl Environment {
 
     /// The value of a variable; an empty one counts as not set, as the OpenTelemetry specification has it.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
+        self.given(name).filter(|value| !value.is_empty())
+    }
+
+    /// As [`get`](Self::get), and also where it is empty.
+    pub(crate) fn given(&self, name: &str) -> Option<&str> {
+        self.variables.get(name).map(String::as_str)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {

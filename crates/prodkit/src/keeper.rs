@@ -4,7 +4,6 @@ mod literals;
 mod task;
 mod vault;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -83,10 +82,9 @@ impl Keeper {
         environment: &Environment,
         tree: &Tree,
     ) -> Result<(Self, Option<Errors>), SecretErrors> {
-        let variables: BTreeMap<String, String> =
-            environment.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let variables = environment.clone();
         let watch = WatchOptions::default().poll(settings.config.poll);
-        let secrets = Secrets::new(move |name| variables.get(name).map(Into::into), watch)
+        let secrets = Secrets::new(move |name| variables.given(name).map(Into::into), watch)
             .prepare_timeout(settings.config.prepare_timeout);
         let (secrets, trust) = vault::behind(secrets, &settings.secrets.vault, environment, &found, tree)?;
         let mut keeper = Self {

@@ -60,6 +60,12 @@ impl<'t, 'p> Entries<'t, 'p> {
         };
         Self { de, left, value: None, typed_keys: true }
     }
+
+    #[inline(never)]
+    fn advance(&mut self) -> Option<(&'t str, Source<'t>)> {
+        self.value = self.left.next();
+        self.value
+    }
 }
 
 impl<'t> Iterator for Remaining<'t> {
@@ -89,8 +95,7 @@ impl<'t> MapAccess<'t> for Entries<'t, '_> {
     type Error = Fault;
 
     fn next_key_seed<K: DeserializeSeed<'t>>(&mut self, seed: K) -> Result<Option<K::Value>, Fault> {
-        let Some((name, source)) = self.left.next() else { return Ok(None) };
-        self.value = Some((name, source));
+        let Some((name, source)) = self.advance() else { return Ok(None) };
         match source {
             Source::Entry(entry) if self.typed_keys => {
                 // Keys of a map are values of a type of their own: numbers, enums.

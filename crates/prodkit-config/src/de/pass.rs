@@ -69,9 +69,11 @@ impl Section {
 
     /// All of them, in order.
     pub(crate) fn fields(&self) -> Vec<&'static str> {
-        let all: BTreeSet<_> =
-            self.more.iter().chain([&self.fields]).flat_map(|fields| fields.iter()).collect();
-        all.into_iter().copied().collect()
+        let mut all = BTreeSet::new();
+        for fields in self.more.iter().chain([&self.fields]) {
+            all.extend(fields.iter().copied());
+        }
+        all.into_iter().collect()
     }
 
     /// Whether no type knows the key.

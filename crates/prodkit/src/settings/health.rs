@@ -93,7 +93,7 @@ impl Health {
         rules.timing.unhealthy_after = self.unhealthy_after;
         rules.timing.healthy_after = self.healthy_after;
         rules.shared_is_critical = self.shared_is_critical;
-        rules.checks = self.checks.iter().map(|(name, check)| (name.clone(), check.rules())).collect();
+        rules.checks.extend(self.checks.iter().map(|(name, check)| (name.clone(), check.rules())));
         rules
     }
 }
