@@ -134,13 +134,15 @@ fn hierarchies(groups: &str, mounts: &str) -> Vec<Hierarchy> {
 /// One line of mountinfo: `36 35 98:0 ROOT MOUNT OPTIONS [TAGS…] - TYPE SOURCE SUPER-OPTIONS`.
 fn hierarchy(mount: &str, groups: &str) -> Option<Hierarchy> {
     let (left, right) = mount.split_once(" - ")?;
-    let (mut left, mut right) = (left.split(' ').skip(3), right.split(' '));
-    let (root, mount) = (unescape(left.next()?), unescape(left.next()?));
+    let mut right = right.split(' ');
+    // most mounts are of another kind
     let version = match right.next()? {
         "cgroup2" => Version::Two,
         "cgroup" => Version::One,
         _ => return None,
     };
+    let mut left = left.split(' ').skip(3);
+    let (root, mount) = (unescape(left.next()?), unescape(left.next()?));
     let options = right.nth(1).unwrap_or_default();
     let path = groups.lines().find_map(|line| group_path(line, version, options))?;
 
@@ -168,6 +170,9 @@ fn group_path<'a>(line: &'a str, version: Version, mount_options: &str) -> Optio
 
 /// mountinfo writes space, tab, newline and backslash as three octal digits.
 fn unescape(field: &str) -> String {
+    if !field.contains('\\') {
+        return field.to_owned();
+    }
     field.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\")
 }
 
@@ -240,6 +245,12 @@ mod tests {
         check("0::/kubepods/pod1/c1\n", mounts, &files, Some(0.5), None);
         check("0::/elsewhere\n", mounts, &files, Some(0.5), None);
         check("0::/../sibling\n", V2, &files, Some(0.5), None);
+    }
+
+    #[test]
+    fn a_mount_may_have_a_space_in_its_name() {
+        let mounts = "30 24 0:26 / /sys/fs/c\\040group rw - cgroup2 cgroup rw\n";
+        check("0::/\n", mounts, &[("/sys/fs/c group/cpu.max", "50000 100000\n")], Some(0.5), None);
     }
 
     #[test]
