@@ -96,7 +96,10 @@ impl App {
     }
 
     /// Serves an axum `Router` on the main port, with the template of the matched route (`/orders/{id}`) as label.
+    // Inlined, so that all that a request passes through is compiled with the app, and as the app is: where this crate is
+    // made small, it is not.
     #[cfg(feature = "axum")]
+    #[inline]
     pub fn axum(mut self, router: axum::Router) -> Self {
         self.mounts.push(Box::new(|vitals, observe, body_limit| {
             Service::new(Front::new(vitals, crate::router::observed(router, observe, body_limit)))

@@ -17,6 +17,7 @@ use crate::app::BodyLimit;
 /// What axum's extractors take, unless told otherwise.
 const OF_EXTRACTORS: BodyLimit = 2 << 20;
 
+#[inline]
 pub(crate) fn observed(router: Router, observe: Observe, body_limit: BodyLimit) -> Observed<Routes> {
     // The body keeps to `server.max_body_size` by itself. What a route's own layer says still holds: it is further in.
     let router = if body_limit > OF_EXTRACTORS { router.layer(DefaultBodyLimit::disable()) } else { router };
@@ -37,10 +38,12 @@ impl Service<Request<Body>> for Routes {
     type Error = Infallible;
     type Future = RouteFuture<Infallible>;
 
+    #[inline]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Service::<Request<Body>>::poll_ready(&mut self.0, cx)
     }
 
+    #[inline]
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         self.0.call(request.map(|body| {
             if body.is_end_stream() { axum::body::Body::empty() } else { axum::body::Body::new(body) }
