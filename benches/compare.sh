@@ -99,6 +99,7 @@ if [ "$mode" = --footprint ]; then
     static "$here/peers/Cargo.toml" peer-bare-axum
 fi
 if [ "$mode" = --musl ]; then
+    profile="release: $profile; static: musl, profile image"
     static "$here/peers/Cargo.toml" peer-prodkit-hyper
     static "$here/peers/Cargo.toml" peer-prodkit-axum
 fi

@@ -61,7 +61,7 @@ fn same_as_json(said: &Value) {
     }
 }
 
-/// What holds for errors of any kind about a file with this text, which begins with no byte order mark that is none of it.
+/// What holds for errors of any kind about a file with this text, behind its byte order mark if it has one.
 pub fn failure(errors: &Errors, text: &str) {
     let count = errors.iter().count();
     assert!((1..=ERRORS).contains(&count), "{count} errors");

@@ -114,7 +114,7 @@ pub(crate) struct Head {
 }
 
 impl Head {
-    /// `None` where there are no such places, or there is no room for it and a value.
+    /// `None` where lines are not JSON, or there is no room for it and a value.
     pub(crate) fn new(shape: &Shape, origin: &[u8], given: &[u8]) -> Option<Self> {
         if shape.style != Style::Json {
             return None;
@@ -124,7 +124,7 @@ impl Head {
         draft.known_origin(origin);
         let ids = draft.buf.len();
         draft.raw(&IDS);
-        (draft.add_known(given) && ids > STAMP.end).then(|| Self { text: draft.buf.as_slice().into(), ids })
+        draft.add_known(given).then(|| Self { text: draft.buf.as_slice().into(), ids })
     }
 }
 

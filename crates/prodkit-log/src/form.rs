@@ -42,6 +42,8 @@ struct Plan {
     /// The first fields with their values, by [`Form::with`], and how many they are.
     given: Box<[u8]>,
     count: usize,
+    /// Not all of them are there: that was too long for any line.
+    cut: bool,
     fields: Arc<[Beginning]>,
     /// The fields of every line.
     constants: Arc<[u8]>,
@@ -80,8 +82,9 @@ impl Form {
         core.constants.append_to(&mut draft);
         let constants = next(&draft).into();
         drop(draft);
-        let plan = Plan::new(core, origin, Box::default(), 0, fields, constants);
-        Self { lines: lines.clone(), plan: Arc::new(plan) }
+        let plan =
+            Plan { head: None, origin, given: Box::default(), count: 0, cut: false, fields, constants };
+        Self { lines: lines.clone(), plan: Arc::new(plan.with_head(core)) }
     }
 
     /// These lines with the values of their first fields, which are texts: written once for all of them. A line that has
@@ -106,12 +109,17 @@ impl Form {
         for value in values {
             filled.str(value);
         }
-        let given = filled.draft.fields().0.into();
-        drop(filled);
-        let count = plan.fields.len().min(plan.count + values.len());
-        let (fields, constants) = (plan.fields.clone(), plan.constants.clone());
-        let plan = Plan::new(core, plan.origin.clone(), given, count, fields, constants);
-        Self { lines: self.lines.clone(), plan: Arc::new(plan) }
+        let (given, _, cut) = filled.draft.fields();
+        let plan = Plan {
+            head: None,
+            origin: plan.origin.clone(),
+            given: given.into(),
+            count: plan.fields.len().min(plan.count + values.len()),
+            cut: plan.cut || cut,
+            fields: plan.fields.clone(),
+            constants: plan.constants.clone(),
+        };
+        Self { lines: self.lines.clone(), plan: Arc::new(plan.with_head(core)) }
     }
 
     /// Whether lines of this level are written now.
@@ -153,16 +161,11 @@ impl Form {
 }
 
 impl Plan {
-    fn new(
-        core: &Core,
-        origin: Box<[u8]>,
-        given: Box<[u8]>,
-        count: usize,
-        fields: Arc<[Beginning]>,
-        constants: Arc<[u8]>,
-    ) -> Self {
-        let head = Head::new(&core.shape, &origin, &given);
-        Self { head, origin, given, count, fields, constants }
+    fn with_head(mut self, core: &Core) -> Self {
+        if !self.cut {
+            self.head = Head::new(&core.shape, &self.origin, &self.given);
+        }
+        self
     }
 
     /// What a line begins with, part by part.
@@ -172,6 +175,9 @@ impl Plan {
         draft.known_origin(&self.origin);
         draft.ids(trace);
         draft.add_known(&self.given);
+        if self.cut {
+            draft.mark_truncated();
+        }
     }
 }
 

@@ -21,8 +21,7 @@ const STRETCH: u64 = 256 << 10;
 /// A set of paths that is looked at again whenever what they hold has changed.
 ///
 /// It does nothing and says nothing unless [`changed`](Self::changed) is awaited, apart from the thread that `notify` has for
-/// the events.
-/// Dropping it ends that thread.
+/// the events. Dropping it ends that thread.
 pub struct Watch {
     bell: Arc<Bell>,
     eyes: Eyes,

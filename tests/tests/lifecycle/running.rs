@@ -145,6 +145,25 @@ fn liveness_fails_while_no_worker_makes_progress_and_recovers() {
 }
 
 #[test]
+fn a_handler_that_blocks_one_worker_of_two_does_not_take_the_other_with_it() {
+    let (mut service, _folder) = start("serve", &["runtime.workers=2", "health.stall=1s"]);
+    let main = ready(&mut service).0.unwrap();
+    // Both connections are there and idle: whoever hears of the request has nothing else to do, and was the one who
+    // waited for all.
+    let mut connections = [(); 2].map(|()| Connection::open(main).unwrap());
+    for connection in &mut connections {
+        assert_eq!(connection.request("GET", "/", &[], b"").unwrap().status, 200);
+    }
+    let [mut blocks, mut other] = connections;
+    let blocked = std::thread::spawn(move || blocks.request("GET", "/block", &[], b"").unwrap().status);
+    service.line("blocking request").unwrap();
+    assert_eq!(other.request("GET", "/", &[], b"").unwrap().status, 200);
+    assert!(!blocked.is_finished(), "it waited for the blocked one: {:#?}", service.seen());
+    assert_eq!(blocked.join().unwrap(), 200);
+    assert!(service.seen().iter().all(|line| line["msg"] != "main runtime stalled"), "{:#?}", service.seen());
+}
+
+#[test]
 fn a_task_that_falls_silent_is_named_and_fails_liveness_until_it_beats_again() {
     let (mut service, folder) = start("serve, task-beats", &[]);
     let admin = ready(&mut service).1;

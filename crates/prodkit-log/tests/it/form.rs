@@ -149,3 +149,22 @@ fn given_values_without_room_are_left_out_and_the_line_says_so() {
         assert_eq!((line.value("a"), line.value("b"), line.value("c")), (None, None, Some(&json!(7))));
     }
 }
+
+#[test]
+fn a_given_value_that_found_no_room_is_not_forgotten() {
+    let (name, long) = ("n".repeat(300), "x".repeat(700));
+    let lines = logged(json().max_line(1024), |log| {
+        let form = log.lines().form("m", &["a", &name, "c"]).with(&[&long]).with(&["b"]);
+        for trace in [None, Some(context())] {
+            let mut line = form.line(Level::INFO, trace);
+            line.u64(7);
+            line.finish();
+        }
+    });
+    assert_eq!(lines.len(), 2);
+    for line in lines {
+        let line = Object::of(&line);
+        assert_eq!(line.value(&name), None);
+        assert_eq!(line.value("truncated"), Some(&json!(true)));
+    }
+}
