@@ -150,6 +150,13 @@ impl Log {
         Lines::new(Arc::clone(&self.core))
     }
 
+    /// Whether the value of a field of this name is written as `***` ([`Options::redact`]): for whoever sends elsewhere what
+    /// is logged.
+    #[must_use]
+    pub fn redacts(&self, name: &str) -> bool {
+        self.core.shape.redacted.holds(name)
+    }
+
     /// The filter that holds now, an override included.
     #[must_use]
     pub fn filter(&self) -> Filter {

@@ -6,11 +6,10 @@ use crate::encode::traces::Finished;
 use crate::encode::{logs, metrics, traces};
 use crate::endpoint::{Destination, Target};
 use crate::error::Kind as ErrorKind;
-use crate::layer::Record;
 use crate::otlp::targets;
 use crate::signal::Kind;
 use crate::transport::{Attempt, How, Transport, Why};
-use crate::{Error, Protocol, Resource, Settings, Signal, Span};
+use crate::{Error, LogRecord, Protocol, Resource, Settings, Signal, Span};
 use prodkit_trace::TraceContext;
 use prost::Message as _;
 use std::fmt;
@@ -90,15 +89,7 @@ fn body(kind: Kind, resource: &Resource, settings: &Settings) -> Vec<u8> {
             metrics::request(&encoded, &recorder.snapshot(), shape, 0).body
         }
         Kind::Logs => {
-            let record = Record {
-                time: SystemTime::now(),
-                level: Level::INFO,
-                target: "prodkit".into(),
-                body: NAME.to_owned(),
-                attributes: Vec::new(),
-                dropped_attributes: 0,
-                context: None,
-            };
+            let record = LogRecord::new(Level::INFO, "prodkit", NAME);
             logs::request(&encoded, &[record], &settings.limits)
         }
     }

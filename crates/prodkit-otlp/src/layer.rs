@@ -3,22 +3,19 @@
 mod fields;
 
 use crate::encode::traces::Finished;
-use crate::queue::{Queue, Weigh};
-use crate::span::Attributes;
-use crate::spans;
-use crate::{Event, Limits, Link, Span, Status, otel};
-use fields::{EventFields, SpanFields};
+use crate::queue::Queue;
+use crate::{Event, Limits, Link, LogRecord, Span, Status, otel};
+use fields::{EventFields, Rules, SpanFields};
 use opentelemetry::ContextGuard;
 use opentelemetry::trace::TraceContextExt as _;
-use prodkit_trace::{SpanIds, TraceContext, current};
+use prodkit_trace::{SpanIds, current};
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fmt;
-use std::mem::size_of;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
+use tracing_core::Subscriber;
 use tracing_core::span::{Attributes as NewSpan, Id, Record as Values};
-use tracing_core::{Level, Subscriber};
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
@@ -32,25 +29,19 @@ use tracing_subscriber::registry::{LookupSpan, SpanRef};
 /// A log record carries the ids of the span it was written in, or of [`prodkit_trace::current`], sampled or not. The
 /// record's scope is the event's target.
 ///
+/// What is under certain names can be kept out of all that: [`redact`](Self::redact).
+///
 /// Where telemetry is suppressed ([`opentelemetry::Context::enter_telemetry_suppressed_scope`]), as on the exporter's own
 /// threads, nothing is taken: the exporter does not export itself.
 pub struct Layer {
     spans: Option<Arc<Queue<Finished>>>,
-    logs: Option<Arc<Queue<Record>>>,
+    logs: Option<Arc<Queue<LogRecord>>>,
     pub(crate) limits: Limits,
+    redacts: Option<Box<Redacts>>,
 }
 
-/// A log record on its way.
-#[derive(Debug)]
-pub(crate) struct Record {
-    pub(crate) time: SystemTime,
-    pub(crate) level: Level,
-    pub(crate) target: Cow<'static, str>,
-    pub(crate) body: String,
-    pub(crate) attributes: Attributes,
-    pub(crate) dropped_attributes: u32,
-    pub(crate) context: Option<TraceContext>,
-}
+/// Whether what is under this name stays here.
+type Redacts = dyn Fn(&str) -> bool + Send + Sync;
 
 /// A span that has not ended, in the registry's extensions.
 pub(crate) struct Open {
@@ -62,17 +53,30 @@ pub(crate) struct Open {
 impl Layer {
     pub(crate) fn new(
         spans: Option<Arc<Queue<Finished>>>,
-        logs: Option<Arc<Queue<Record>>>,
+        logs: Option<Arc<Queue<LogRecord>>>,
         limits: Limits,
     ) -> Self {
-        Self { spans, logs, limits }
+        Self { spans, logs, limits, redacts: None }
+    }
+
+    /// Exports `***` for fields of spans and events whose name `redacts` says yes to.
+    #[must_use]
+    pub fn redact(self, redacts: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
+        Self { redacts: Some(Box::new(redacts)), ..self }
+    }
+
+    fn rules(&self, most: usize) -> Rules<'_> {
+        Rules { most, redacts: self.redacts.as_deref() }
     }
 }
 
 impl fmt::Debug for Layer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { spans, logs, limits: _ } = self;
-        f.debug_struct("Layer").field("spans", &spans.is_some()).field("logs", &logs.is_some()).finish()
+        let Self { spans, logs, .. } = self;
+        f.debug_struct("Layer")
+            .field("spans", &spans.is_some())
+            .field("logs", &logs.is_some())
+            .finish_non_exhaustive()
     }
 }
 
@@ -91,13 +95,14 @@ where
         // opened while a span of the `opentelemetry` API is active, it is below that one
         let active = attributes.is_contextual().then(|| otel::active(ids.context().trace_id())).flatten();
         open.parent = active.or(ids.parent());
-        attributes.record(&mut SpanFields { span: &mut open, most: self.limits.attributes });
+        attributes.record(&mut SpanFields { span: &mut open, rules: self.rules(self.limits.attributes) });
         span.extensions_mut().replace(Open { span: open, since: Instant::now() });
     }
 
     fn on_record(&self, id: &Id, values: &Values<'_>, cx: Context<'_, S>) {
         with_open(cx.span(id), |open| {
-            values.record(&mut SpanFields { span: &mut open.span, most: self.limits.attributes });
+            values
+                .record(&mut SpanFields { span: &mut open.span, rules: self.rules(self.limits.attributes) });
         });
     }
 
@@ -142,7 +147,7 @@ where
         } else {
             0
         });
-        let mut fields = EventFields::new(most);
+        let mut fields = EventFields::new(self.rules(most));
         event.record(&mut fields);
         if let Some(logs) = &self.logs {
             let ids = span.as_ref().and_then(|span| Some(span.extensions().get::<SpanIds>()?.context()));
@@ -202,12 +207,6 @@ impl Span {
         if self.status == Status::Unset {
             self.status = Status::Error(description);
         }
-    }
-}
-
-impl Weigh for Record {
-    fn weigh(&self) -> usize {
-        size_of::<Self>() + self.target.len() + self.body.len() + spans::attributes(&self.attributes)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Traces, metrics and logs over OTLP that never block start, never grow without bound and never hang exit.
 //!
 //! [`start`] makes one thread with a runtime of its own and returns at once, collector or not. Finished spans come in
-//! through [`Spans`] and through a `tracing` [`Layer`], log records through the same layer, metrics from a
+//! through [`Spans`] and through a `tracing` [`Layer`], log records through [`Logs`] and the same layer, metrics from a
 //! [`prodkit_metrics::Recorder`]. Everything waits in bounded queues; what does not fit or does not arrive is counted,
 //! exactly, in [`Stats`]. [`Otlp::shutdown`] flushes all three at once and keeps its budget whatever the collector does.
 //!
@@ -88,6 +88,7 @@ mod otlp;
 mod outage;
 mod pipeline;
 mod queue;
+mod record;
 mod resource;
 mod sampler;
 mod security;
@@ -107,6 +108,7 @@ pub use layer::Layer;
 #[cfg(feature = "__tls")]
 pub use otlp::start_with;
 pub use otlp::{Otlp, start};
+pub use record::{LogRecord, Logs};
 pub use resource::Resource;
 pub use sampler::{Sampler, Sampling};
 #[cfg(feature = "__tls")]

@@ -4,13 +4,12 @@ use crate::delivery::Losses;
 use crate::encode::traces::Finished;
 use crate::endpoint::Destination;
 use crate::error::Kind as ErrorKind;
-use crate::layer::Record;
 use crate::pipeline::{self, Points};
 use crate::queue::{Bounds, Queue};
 use crate::settings::Signal;
 use crate::signal::Kind;
 use crate::thread::{self, Ending, Work};
-use crate::{Error, Layer, Limits, Report, Resource, Sampler, Settings, Spans, Stats};
+use crate::{Error, Layer, Limits, LogRecord, Logs, Report, Resource, Sampler, Settings, Spans, Stats};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,7 +28,7 @@ pub struct Otlp {
 pub(crate) struct Lanes {
     pub(crate) traces: Option<Arc<Queue<Finished>>>,
     pub(crate) metrics: Option<Points>,
-    pub(crate) logs: Option<Arc<Queue<Record>>>,
+    pub(crate) logs: Option<Arc<Queue<LogRecord>>>,
 }
 
 /// Starts exporting what `settings` say, from a thread of its own. Returns before anything is connected.
@@ -128,6 +127,12 @@ impl Otlp {
     #[must_use]
     pub fn spans(&self) -> Spans {
         Spans::new(self.lanes.traces.clone(), self.limits)
+    }
+
+    /// Where log records go that are no events of `tracing`.
+    #[must_use]
+    pub fn logs(&self) -> Logs {
+        Logs::new(self.lanes.logs.clone())
     }
 
     /// What decides which traces are recorded.

@@ -31,7 +31,7 @@ pub(crate) fn install(telemetry: &Telemetry, log: prodkit_log::Layer) -> Result<
     telemetry.propagators.install();
     opentelemetry(telemetry);
     telemetry.metrics.describe("prodkit_panics_total", None, "Panics, caught or not.");
-    panic_hook(telemetry.log.clone());
+    panic_hook(telemetry);
     Ok(())
 }
 
@@ -54,7 +54,9 @@ fn ids(_: &Telemetry) -> prodkit_trace::Layer {
 
 #[cfg(feature = "otlp")]
 fn exporter(telemetry: &Telemetry) -> Option<impl Layer<Traced> + use<>> {
-    telemetry.otlp.as_deref().map(prodkit_otlp::Otlp::layer)
+    let log = telemetry.log.clone();
+    let layer = telemetry.otlp.as_deref().map(prodkit_otlp::Otlp::layer);
+    layer.map(|layer| layer.redact(move |name| log.redacts(name)))
 }
 
 #[cfg(not(feature = "otlp"))]
@@ -76,11 +78,18 @@ fn opentelemetry(telemetry: &Telemetry) {
 fn opentelemetry(_: &Telemetry) {}
 
 /// A panic is a line like any other, with its trace, instead of text on standard error.
-fn panic_hook(log: Log) {
+fn panic_hook(telemetry: &Telemetry) {
+    let log = telemetry.log.clone();
+    #[cfg(feature = "otlp")]
+    let records = crate::otlp::Records::of(telemetry);
     let panics = metrics::counter!("prodkit_panics_total");
     std::panic::set_hook(Box::new(move |info| {
         panics.increment(1);
         prodkit_log::panic_line(&log, info);
+        #[cfg(feature = "otlp")]
+        if let Some(records) = &records {
+            records.panic(info);
+        }
     }));
 }
 

@@ -98,12 +98,12 @@
 //! | `log.format` | auto | `json`, `console`, or by whether standard output is a terminal |
 //! | `log.max_line`, `log.buffer` | 16000, 8MiB | the longest line; what may wait to be written |
 //! | `log.stacktrace` | as `RUST_BACKTRACE` says | whether a line of `ERROR` has its stack; a panic always does |
-//! | `log.rate_limit`, `log.redact` | none, none | lines a second from one place in the code; fields written as `***` |
+//! | `log.rate_limit`, `log.redact` | none, none | lines a second from one place in the code; fields written as `***`, in exported spans and records too |
 //! | `otlp.endpoint` | none | nothing is exported without it; `OTEL_EXPORTER_OTLP_ENDPOINT` |
 //! | `otlp.protocol` | by port: 4317 is `grpc`, else `http/protobuf` | |
 //! | `otlp.tls.ca`, `.cert`, `.key` | those of the system, none | towards `https` endpoints, see [below](#tls) |
 //! | `otlp.headers`, `.timeout`, `.retry.enabled`, `.retry.max_elapsed_time` | none, 10s, true, 1m | |
-//! | `otlp.traces`, `.metrics`, `.logs` | true, true, false | logs are usually collected from standard output already |
+//! | `otlp.traces`, `.metrics`, `.logs` | true, true, false | logs, which are all lines, are usually collected from standard output already |
 //! | `otlp.sampling_ratio` | 0.1 | of new traces; moves |
 //! | `otlp.metric_interval` | 15s | |
 //! | `otlp.temporality`, `.histograms` | cumulative, explicit | or `delta`, `exponential` |

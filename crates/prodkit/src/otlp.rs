@@ -45,12 +45,16 @@ pub(crate) fn examine(
 #[cfg(feature = "otlp")]
 mod names;
 #[cfg(feature = "otlp")]
+mod record;
+#[cfg(feature = "otlp")]
 mod span;
 #[cfg(all(feature = "otlp", feature = "__tls"))]
 mod trust;
 
 #[cfg(feature = "otlp")]
 pub(crate) use enabled::{Keep, check, examine, ratio_moves, recorded, start};
+#[cfg(feature = "otlp")]
+pub(crate) use record::Records;
 #[cfg(feature = "otlp")]
 pub(crate) use span::server_span;
 

@@ -14,7 +14,9 @@ use crate::settings::{Server, Settings};
 use crate::telemetry::Telemetry;
 
 /// The target of the access log: `log.level: info,http=warn` keeps good requests out of it.
-const TARGET: &str = "http";
+pub(crate) const TARGET: &str = "http";
+
+pub(crate) const MESSAGE: &str = "request";
 
 /// The fields of a request's line, in the order in which `write_line` fills them in; the last ones are those of calls of
 /// gRPC alone.
@@ -43,9 +45,11 @@ pub(crate) fn observe(settings: &Settings, telemetry: &Telemetry, answers: Optio
     let observer = Requests {
         answers,
         clients: !proxies.is_empty(),
-        lines: telemetry.log.lines().target(TARGET).form("request", FIELDS),
+        lines: telemetry.log.lines().target(TARGET).form(MESSAGE, FIELDS),
         #[cfg(feature = "otlp")]
         traces: telemetry.otlp.as_ref().map(|otlp| (otlp.sampler(), otlp.spans())),
+        #[cfg(feature = "otlp")]
+        records: crate::otlp::Records::of(telemetry),
         #[cfg(feature = "otlp")]
         keep: crate::otlp::Keep::new(settings),
         #[cfg(feature = "otlp")]
@@ -84,6 +88,9 @@ struct Requests {
     lines: Form,
     #[cfg(feature = "otlp")]
     traces: Option<(prodkit_otlp::Sampler, prodkit_otlp::Spans)>,
+    /// Where the lines go as well.
+    #[cfg(feature = "otlp")]
+    records: Option<crate::otlp::Records>,
     #[cfg(feature = "otlp")]
     keep: crate::otlp::Keep,
     /// Of the main port.
@@ -151,6 +158,10 @@ impl Requests {
             self.write_more(&mut line, exchange, level);
         }
         line.finish();
+        #[cfg(feature = "otlp")]
+        if let Some(records) = self.records.as_ref().filter(|_| self.lines.enabled(level)) {
+            records.request(exchange, level, client.as_ref(), outcome(exchange.outcome()));
+        }
     }
 
     /// What few lines have.

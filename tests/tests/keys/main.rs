@@ -130,7 +130,7 @@ const THREADS: usize = 8;
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(THREADS);
-    let others: [(&str, fn()); 9] = [
+    let others: [(&str, fn()); 10] = [
         ("every_key_has_its_test", every_key_has_its_test),
         ("service_links", variables::service_links),
         ("a_span_of_a_secured_port_says_so", tls::a_span_of_a_secured_port_says_so),
@@ -138,6 +138,7 @@ fn main() -> ExitCode {
         ("who_may_raise_a_trace", debug::who_may_raise_a_trace),
         ("an_operator_sets_the_level_for_a_while", log_level::an_operator_sets_the_level_for_a_while),
         ("who_may_set_the_level", log_level::who_may_set_the_level),
+        ("every_line_is_a_record", otlp::every_line_is_a_record),
         ("scraping_what_is_pushed_is_told_once", otlp::scraping_what_is_pushed_is_told_once),
         ("the_runtime_says_how_busy_it_is", process::the_runtime_says_how_busy_it_is),
     ];

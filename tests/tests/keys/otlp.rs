@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::common::v1::any_value;
+use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use opentelemetry_proto::tonic::metrics::v1::{AggregationTemporality, metric, number_data_point};
 use prodkit_fakes::{Behaviour, FakeCollector, Received};
 use prost::Message as _;
@@ -119,6 +122,64 @@ pub(crate) fn metrics_signal() {
 
 pub(crate) fn logs() {
     signal("otlp.logs", "/v1/logs");
+}
+
+/// Whoever collects the records needs no lines: those of requests and panics are among them, and what is redacted in the one
+/// is in the other.
+pub(crate) fn every_line_is_a_record() {
+    let collector = FakeCollector::start();
+    let setup = to(&collector, Setup::new()).set("otlp.logs", "true").set("log.redact", "path");
+    let mut rig = setup.serve();
+    assert_eq!((rig.status("/"), rig.status("/panic"), rig.status("/say/0")), (200, 500, 200));
+    rig.end();
+
+    let records = collector.received_at("/v1/logs").into_iter().flat_map(|received| {
+        let request = ExportLogsServiceRequest::decode(received.body).unwrap();
+        request.resource_logs.into_iter().flat_map(|of| of.scope_logs).flat_map(|of| of.log_records)
+    });
+    let records: Vec<_> = records.collect();
+    let lines = rig.service.seen().iter().take_while(|line| line["msg"] != "stopping");
+    let mut left = records.iter().map(body).collect::<Vec<_>>();
+    for line in lines {
+        let at = left.iter().position(|body| line["msg"] == *body);
+        left.swap_remove(at.unwrap_or_else(|| panic!("no record of {line}: {left:?}")));
+    }
+
+    let requests = records.iter().filter(|record| body(record) == "request");
+    let lines = rig.service.seen().iter().filter(|line| line["msg"] == "request");
+    let both: Vec<_> = requests.zip(lines).collect();
+    assert_eq!(both.len(), 3);
+    for (record, line) in both {
+        for attribute in &record.attributes {
+            let line = &line[&attribute.key];
+            match attribute.value.clone().unwrap().value.unwrap() {
+                any_value::Value::StringValue(text) => assert_eq!(*line, text),
+                any_value::Value::IntValue(number) => assert_eq!(*line, number),
+                // of nanoseconds, in the line of microseconds
+                any_value::Value::DoubleValue(number) => {
+                    assert!((line.as_f64().unwrap() - number).abs() < 0.002, "{line} {number}");
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        let common = ["level", "ts", "target", "msg", "trace_id", "span_id", "trace_flags"];
+        let fields = line.as_object().unwrap().keys().filter(|key| !common.contains(&key.as_str()));
+        assert_eq!(record.attributes.len(), fields.count(), "{record:?} {line}");
+        assert_eq!((&line["level"], &line["path"]), (&record.severity_text.clone().into(), &"***".into()));
+        let id = record.trace_id.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        assert_eq!(line["trace_id"], id);
+    }
+    let panicked = records.iter().find(|record| body(record).starts_with("panicked: ")).unwrap();
+    let attributes = panicked.attributes.iter().map(|attribute| &*attribute.key).collect::<Vec<_>>();
+    assert_eq!(attributes, ["code.file.path", "code.line.number", "thread.name", "exception.stacktrace"]);
+    assert!(!panicked.trace_id.is_empty());
+}
+
+fn body(record: &LogRecord) -> String {
+    match record.body.clone().unwrap().value.unwrap() {
+        any_value::Value::StringValue(text) => text,
+        other => panic!("{other:?}"),
+    }
 }
 
 fn signal(key: &str, path: &str) {

@@ -167,7 +167,7 @@ impl Redacted {
     }
 
     /// Whether `name`, or its part after any dot, is one of the names, in any case.
-    fn holds(&self, name: &str) -> bool {
+    pub(crate) fn holds(&self, name: &str) -> bool {
         let Self { names, endings } = self;
         endings & ending(name) != 0
             && names.iter().any(|known| {

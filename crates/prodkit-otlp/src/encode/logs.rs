@@ -1,25 +1,25 @@
 //! Log records.
 
 use super::{nanos, scope, scoped, traces};
-use crate::layer::Record;
+use crate::LogRecord;
 use crate::settings::Limits;
 use crate::wire::{self, Any, bytes, fixed32, fixed64, message, uint};
 use tracing_core::Level;
 
 /// An `ExportLogsServiceRequest`. One scope per `tracing` target: it names the code that logged.
-pub(crate) fn request(resource: &[u8], records: &[Record], limits: &Limits) -> Vec<u8> {
-    scoped(resource, records, Record::target, scope, |out, record| {
+pub(crate) fn request(resource: &[u8], records: &[LogRecord], limits: &Limits) -> Vec<u8> {
+    scoped(resource, records, LogRecord::target, scope, |out, record| {
         message(out, 2, |out| self::record(out, record, limits));
     })
 }
 
-impl Record {
+impl LogRecord {
     fn target(&self) -> &str {
         &self.target
     }
 }
 
-fn record(out: &mut Vec<u8>, record: &Record, limits: &Limits) {
+fn record(out: &mut Vec<u8>, record: &LogRecord, limits: &Limits) {
     let (number, text) = severity(record.level);
     fixed64(out, 1, nanos(record.time));
     uint(out, 2, number);

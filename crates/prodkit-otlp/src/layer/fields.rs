@@ -1,8 +1,8 @@
 //! Reading the fields of spans and events.
 
-use super::Record;
+use super::Redacts;
 use crate::span::{Attributes, Value};
-use crate::{Event, Span, SpanKind, Status};
+use crate::{Event, LogRecord, Span, SpanKind, Status};
 use prodkit_trace::TraceContext;
 use std::borrow::Cow;
 use std::error::Error;
@@ -14,32 +14,56 @@ use tracing_core::{Level, Metadata};
 /// The semantic conventions' name for what an error says.
 const EXCEPTION: &str = "exception.message";
 
+/// What stands in place of a redacted value.
+const REDACTED: &str = "***";
+
+/// How much is kept, and what is not.
+#[derive(Clone, Copy)]
+pub(super) struct Rules<'a> {
+    /// So many attributes at most.
+    pub(super) most: usize,
+    pub(super) redacts: Option<&'a Redacts>,
+}
+
 /// Fields of a span: attributes, but for those that name a property of the span.
 pub(super) struct SpanFields<'a> {
     pub(super) span: &'a mut Span,
-    pub(super) most: usize,
+    pub(super) rules: Rules<'a>,
 }
 
 /// Fields of an event.
-pub(super) struct EventFields {
+pub(super) struct EventFields<'a> {
     message: Option<String>,
     error: Option<String>,
     /// The target of a record of the `log` crate, which comes as a field.
     target: Option<String>,
     attributes: Attributes,
     dropped: u32,
-    most: usize,
+    rules: Rules<'a>,
 }
 
 /// The part of [`Visit`] that all kinds of values come down to.
 trait Fields {
     fn put(&mut self, name: &'static str, value: Value);
     fn fail(&mut self, name: &'static str, error: String);
+    fn rules(&self) -> Rules<'_>;
+
+    /// Puts what may be seen.
+    fn see(&mut self, name: &'static str, value: impl FnOnce() -> Value) {
+        let value = if self.rules().hides(name) { REDACTED.into() } else { value() };
+        self.put(name, value);
+    }
+}
+
+impl Rules<'_> {
+    fn hides(self, name: &str) -> bool {
+        self.redacts.is_some_and(|redacts| redacts(name))
+    }
 }
 
 impl Fields for SpanFields<'_> {
     fn put(&mut self, name: &'static str, value: Value) {
-        let Self { span, most } = self;
+        let Self { span, rules } = self;
         match (name, value) {
             ("otel.name", Value::Str(name)) => span.name = name,
             ("otel.kind", Value::Str(kind)) => span.kind = self::kind(&kind),
@@ -51,37 +75,44 @@ impl Fields for SpanFields<'_> {
             ("otel.status_message" | "otel.status_description", Value::Str(message)) => {
                 span.status = Status::Error(message);
             }
-            (name, value) => set(&mut span.attributes, &mut span.dropped_attributes, *most, name, value),
+            (name, value) => set(&mut span.attributes, &mut span.dropped_attributes, rules.most, name, value),
         }
     }
 
     fn fail(&mut self, _: &'static str, error: String) {
-        let Self { span, most } = self;
+        let Self { span, rules } = self;
         span.fail(error.clone().into());
-        set(&mut span.attributes, &mut span.dropped_attributes, *most, EXCEPTION, error.into());
+        set(&mut span.attributes, &mut span.dropped_attributes, rules.most, EXCEPTION, error.into());
+    }
+
+    fn rules(&self) -> Rules<'_> {
+        self.rules
     }
 }
 
-impl Fields for EventFields {
+impl Fields for EventFields<'_> {
     fn put(&mut self, name: &'static str, value: Value) {
         match (name, value) {
             ("message", value) => self.message = Some(text(value)),
             ("error", value) => self.error = Some(text(value)),
             ("log.target", value) => self.target = Some(text(value)),
             (name, _) if name.starts_with("log.") => {}
-            (name, value) => set(&mut self.attributes, &mut self.dropped, self.most, name, value),
+            (name, value) => set(&mut self.attributes, &mut self.dropped, self.rules.most, name, value),
         }
     }
 
     fn fail(&mut self, _: &'static str, error: String) {
         self.error = Some(error);
     }
+
+    fn rules(&self) -> Rules<'_> {
+        self.rules
+    }
 }
 
-impl EventFields {
-    /// So many attributes at most.
-    pub(super) fn new(most: usize) -> Self {
-        Self { message: None, error: None, target: None, attributes: Vec::new(), dropped: 0, most }
+impl<'a> EventFields<'a> {
+    pub(super) fn new(rules: Rules<'a>) -> Self {
+        Self { message: None, error: None, target: None, attributes: Vec::new(), dropped: 0, rules }
     }
 
     /// The event as a log record.
@@ -90,13 +121,13 @@ impl EventFields {
         metadata: &'static Metadata<'static>,
         time: SystemTime,
         context: Option<TraceContext>,
-    ) -> Record {
+    ) -> LogRecord {
         let (attributes, dropped_attributes) = self.attributes();
-        Record {
+        LogRecord {
             time,
             level: *metadata.level(),
             target: self.target.clone().map_or(Cow::Borrowed(metadata.target()), Cow::Owned),
-            body: self.message.clone().unwrap_or_default(),
+            body: self.message.clone().unwrap_or_default().into(),
             attributes,
             dropped_attributes,
             context,
@@ -110,7 +141,7 @@ impl EventFields {
             span.fail(cause.into());
         }
         let (mut attributes, mut dropped) = self.attributes();
-        set(&mut attributes, &mut dropped, self.most, "level", metadata.level().as_str().into());
+        set(&mut attributes, &mut dropped, self.rules.most, "level", metadata.level().as_str().into());
         let name = match (self.message, self.error) {
             (Some(message), _) => message.into(),
             (None, Some(_)) => "exception".into(),
@@ -122,7 +153,7 @@ impl EventFields {
     fn attributes(&self) -> (Attributes, u32) {
         let (mut attributes, mut dropped) = (self.attributes.clone(), self.dropped);
         if let Some(error) = &self.error {
-            set(&mut attributes, &mut dropped, self.most, EXCEPTION, error.clone().into());
+            set(&mut attributes, &mut dropped, self.rules.most, EXCEPTION, error.clone().into());
         }
         (attributes, dropped)
     }
@@ -162,37 +193,39 @@ macro_rules! visit {
     ($type:ty) => {
         impl Visit for $type {
             fn record_bool(&mut self, field: &Field, value: bool) {
-                self.put(field.name(), value.into());
+                self.see(field.name(), || value.into());
             }
 
             fn record_f64(&mut self, field: &Field, value: f64) {
-                self.put(field.name(), value.into());
+                self.see(field.name(), || value.into());
             }
 
             fn record_i64(&mut self, field: &Field, value: i64) {
-                self.put(field.name(), value.into());
+                self.see(field.name(), || value.into());
             }
 
             fn record_u64(&mut self, field: &Field, value: u64) {
                 // the wire has no unsigned number
-                let value = i64::try_from(value).map_or_else(|_| value.to_string().into(), Value::I64);
-                self.put(field.name(), value);
+                self.see(field.name(), || {
+                    i64::try_from(value).map_or_else(|_| value.to_string().into(), Value::I64)
+                });
             }
 
             fn record_str(&mut self, field: &Field, value: &str) {
-                self.put(field.name(), value.to_owned().into());
+                self.see(field.name(), || value.to_owned().into());
             }
 
             fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-                self.fail(field.name(), value.to_string());
+                let hidden = self.rules().hides(field.name());
+                self.fail(field.name(), if hidden { REDACTED.to_owned() } else { value.to_string() });
             }
 
             fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-                self.put(field.name(), format!("{value:?}").into());
+                self.see(field.name(), || format!("{value:?}").into());
             }
         }
     };
 }
 
 visit!(SpanFields<'_>);
-visit!(EventFields);
+visit!(EventFields<'_>);

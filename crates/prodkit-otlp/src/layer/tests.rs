@@ -1,6 +1,9 @@
 use super::*;
 use crate::queue::Bounds;
+use crate::span::Attributes;
 use crate::{SpanKind, Value};
+use prodkit_trace::TraceContext;
+use tracing_core::Level;
 use tracing_subscriber::layer::SubscriberExt as _;
 
 /// The default of all counts.
@@ -8,15 +11,16 @@ const LIMIT: usize = 128;
 
 struct Setup {
     spans: Arc<Queue<Finished>>,
-    logs: Arc<Queue<Record>>,
+    logs: Arc<Queue<LogRecord>>,
 }
 
 /// Runs `work` under a sampled or unsampled context with the layer in place.
-fn run(sampled: bool, work: impl FnOnce(TraceContext)) -> (Vec<Span>, Vec<Record>) {
+fn run(sampled: bool, work: impl FnOnce(TraceContext)) -> (Vec<Span>, Vec<LogRecord>) {
     let limits = Bounds { items: 1000, bytes: 1 << 20, batch: 1000 };
     let Setup { spans, logs } =
         Setup { spans: Arc::new(Queue::new(limits)), logs: Arc::new(Queue::new(limits)) };
-    let layer = Layer::new(Some(spans.clone()), Some(logs.clone()), Limits::default());
+    let layer = Layer::new(Some(spans.clone()), Some(logs.clone()), Limits::default())
+        .redact(|name| name == "password");
     let subscriber = tracing_subscriber::registry().with(prodkit_trace::Layer::new()).with(layer);
     let context = TraceContext::root(sampled);
     tracing::subscriber::with_default(subscriber, || {
@@ -148,4 +152,25 @@ fn nothing_is_taken_where_telemetry_is_suppressed() {
         tracing::info_span!("export").in_scope(|| tracing::info!("sent"));
     });
     assert_eq!((spans.len(), logs.len()), (0, 0));
+}
+
+#[test]
+fn what_is_redacted_by_name_leaves_neither_by_a_span_nor_by_a_record() {
+    const SECRET: &str = "hunter2";
+    let (spans, logs) = run(true, |_| {
+        let span = tracing::info_span!("login", password = SECRET, user = "u", n = 1);
+        span.in_scope(|| {
+            let wrong = std::io::Error::other(SECRET);
+            tracing::info!(password = ?SECRET, user = %"u", "by value");
+            tracing::warn!(password = &wrong as &dyn std::error::Error, "by error");
+        });
+        span.record("password", format_args!("{SECRET}"));
+    });
+    assert!(!format!("{spans:?}{logs:?}").contains(SECRET), "{spans:?}{logs:?}");
+    let hidden = Some(Value::from("***"));
+    assert_eq!(attribute(&spans[0].attributes, "password").cloned(), hidden);
+    assert_eq!(attribute(&spans[0].attributes, "user"), Some(&"u".into()));
+    assert_eq!(attribute(&spans[0].events[0].attributes, "password").cloned(), hidden);
+    assert_eq!(attribute(&logs[0].attributes, "password").cloned(), hidden);
+    assert_eq!(attribute(&logs[1].attributes, "exception.message").cloned(), hidden);
 }

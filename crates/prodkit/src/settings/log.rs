@@ -34,7 +34,8 @@ pub(crate) struct Log {
     /// Default: as `RUST_BACKTRACE` says.
     #[cfg_attr(feature = "schema", schemars(example = &true))]
     pub(crate) stacktrace: Option<bool>,
-    /// Fields whose values are written as `***`, by name, besides those of passwords, tokens, keys and cookies.
+    /// Fields whose values are written as `***`, by name, besides those of passwords, tokens, keys and cookies: in lines, and
+    /// in spans and records that are exported.
     /// Default: none.
     #[cfg_attr(feature = "schema", schemars(example = &["iban"]))]
     pub(crate) redact: Vec<String>,
