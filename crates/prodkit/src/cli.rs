@@ -1,118 +1,50 @@
 //! The command line every app has.
 
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::path::PathBuf;
 
-use clap::{ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+use lexopt::{Arg, Parser, ValueExt as _};
 
 use crate::Build;
 use crate::exit::Exit;
 
-#[derive(Debug, Parser)]
-#[command(disable_version_flag = true, after_help = EXIT_CODES)]
-pub(crate) struct Cli {
-    #[command(subcommand)]
-    command: Option<Command>,
-    /// Print name, version, commit and build time
-    #[arg(long, short = 'V', display_order = 998)]
-    version: bool,
-}
-
-const EXIT_CODES: &str = "\
-Exit codes:
-   0  stopped in order
-   1  the app or its job failed, or a port could not be bound
-   2  ended at once by a second signal
-   3  the grace period ran out
-   4  a critical task failed
-  64  the command line makes no sense
-  78  the configuration is wrong";
-
-// Where settings come from, besides the environment. (A doc comment would become the head of the help.)
-//
-// Given to each command by itself: clap's `global` forgets what stands in front of a command when there is some behind it.
-#[derive(Args, Clone, Debug, Default)]
+/// Where settings come from, besides the environment.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Sources {
-    /// A configuration file or directory (YAML, TOML or JSON); later ones win
-    #[arg(long = "config", short = 'c', value_name = "PATH")]
     pub(crate) files: Vec<PathBuf>,
-    /// As --config, below every --config, and nothing where it does not exist: for the default command of an image
-    #[arg(long = "optional-config", value_name = "PATH")]
     pub(crate) optional_files: Vec<PathBuf>,
-    /// One value, over every file and variable: --set server.port=8081
-    #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
 }
 
-impl Sources {
-    fn for_all(command: clap::Command) -> clap::Command {
-        Self::augment_args(command).mut_subcommands(Self::for_all)
-    }
-
-    /// Those of the whole line, from left to right.
-    fn of_all(mut matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let mut all = Self::from_arg_matches(matches)?;
-        while let Some((_, command)) = matches.subcommand() {
-            let Self { files, optional_files, set } = Self::from_arg_matches(command)?;
-            all.files.extend(files);
-            all.optional_files.extend(optional_files);
-            all.set.extend(set);
-            matches = command;
-        }
-        Ok(all)
-    }
-}
-
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Subcommand)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Command {
-    /// Run the service (the default)
-    #[default]
     Run,
-    /// Ask the running service for its health: exit 0 when good. For HEALTHCHECK and exec probes
-    Health {
-        /// Which probe to ask
-        #[arg(value_enum, default_value_t)]
-        probe: Probe,
-    },
-    /// Look at the configuration without starting
-    Config {
-        #[command(subcommand)]
-        what: Config,
-    },
-    /// Look at where telemetry goes
-    Otel {
-        #[command(subcommand)]
-        what: Otel,
-    },
-    /// Print name, version, commit and build time
+    Health { probe: Probe },
+    Config { what: Config },
+    Otel { what: Otel },
     Version,
 }
 
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Subcommand)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Otel {
-    /// Connect to the collector, send one of each that is exported, and print what it answers: exit 0 when all is taken
     Doctor,
 }
 
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Subcommand)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Config {
-    /// Check it: exit 0, or 78 with every error
     Check,
-    /// Print every value that is set and where it was set
     Show,
-    /// Print a file with every key, what it means and its default; it loads as it is
     #[cfg(feature = "schema")]
     Sample,
-    /// Print the JSON Schema of the file, for editors and CI
     #[cfg(feature = "schema")]
     Schema,
 }
 
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Probe {
     Startup,
     Live,
-    #[default]
     Ready,
 }
 
@@ -126,26 +58,162 @@ impl Probe {
     }
 }
 
-impl Cli {
-    /// Parses the arguments after the program's name. An `Err` has been printed: `--help` and usage errors end here.
-    pub(crate) fn parse_from(build: Build, arguments: Vec<OsString>) -> Result<(Sources, Command), Exit> {
-        let command = match build.name {
-            Some(name) => Self::command().name(name),
-            None => Self::command(),
-        };
-        let parsed = Sources::for_all(command)
-            .try_get_matches_from(arguments)
-            .and_then(|matches| Ok((Sources::of_all(&matches)?, Self::from_arg_matches(&matches)?)));
-        match parsed {
-            Ok((sources, Self { version: true, .. })) => Ok((sources, Command::Version)),
-            Ok((sources, Self { command, .. })) => Ok((sources, command.unwrap_or_default())),
-            Err(error) => {
-                // Standard output may be closed; there is nobody left to tell.
-                let _ = error.print();
-                Err(if error.use_stderr() { Exit::Usage } else { Exit::Clean })
-            }
+/// What may be said, as it is said, what the help has for it, and what it means. Words in brackets may be left out.
+const COMMANDS: &[(&str, &str, Command)] = &[
+    ("run", "Run the service (the default)", Command::Run),
+    (
+        "health [ready]",
+        "Ask the running service whether it is ready: exit 0 when it is. For HEALTHCHECK and exec probes",
+        Command::Health { probe: Probe::Ready },
+    ),
+    ("health startup", "The same for its startup", Command::Health { probe: Probe::Startup }),
+    ("health live", "The same for its liveness", Command::Health { probe: Probe::Live }),
+    (
+        "config check",
+        "Check the configuration: exit 0, or 78 with every error",
+        Command::Config { what: Config::Check },
+    ),
+    (
+        "config show",
+        "Print every value that is set and where it was set",
+        Command::Config { what: Config::Show },
+    ),
+    #[cfg(feature = "schema")]
+    (
+        "config sample",
+        "Print a file with every key, what it means and its default; it loads as it is",
+        Command::Config { what: Config::Sample },
+    ),
+    #[cfg(feature = "schema")]
+    (
+        "config schema",
+        "Print the JSON Schema of the file, for editors and CI",
+        Command::Config { what: Config::Schema },
+    ),
+    (
+        "otel doctor",
+        "Send the collector one of each that is exported, and print its answers: exit 0 when all is taken",
+        Command::Otel { what: Otel::Doctor },
+    ),
+    ("version", "Print name, version, commit and build time", Command::Version),
+];
+
+const OPTIONS: &str = "\
+Options, before or behind the command:
+  -c, --config <PATH>           A configuration file or directory (YAML, TOML or JSON); later ones win
+      --optional-config <PATH>  As --config, below every --config, and nothing where it does not exist: for the default
+                                command of an image
+      --set <KEY=VALUE>         One value, over every file and variable: --set server.port=8081
+  -V, --version                 As the command
+  -h, --help                    Print this
+
+Exit codes:
+   0  stopped in order
+   1  the app or its job failed, or a port could not be bound
+   2  ended at once by a second signal
+   3  the grace period ran out
+   4  a critical task failed
+  64  the command line makes no sense
+  78  the configuration is wrong
+";
+
+/// What a command line comes to.
+#[derive(Debug)]
+enum Asked {
+    Do(Sources, Command),
+    Help,
+}
+
+/// Reads the arguments. An `Err` has been printed: `--help` and mistakes end here.
+pub(crate) fn parse(build: Build, arguments: Vec<OsString>) -> Result<(Sources, Command), Exit> {
+    let mut parser = Parser::from_iter(arguments);
+    let name = match build.name {
+        Some(name) => name.to_owned(),
+        None => parser.bin_name().unwrap_or("app").to_owned(),
+    };
+    // Either may be closed: there is nobody left to tell.
+    match read(&mut parser) {
+        Ok(Asked::Do(sources, command)) => Ok((sources, command)),
+        Ok(Asked::Help) => {
+            let _ = std::io::stdout().write_all(help(&name).as_bytes());
+            Err(Exit::Clean)
+        }
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "error: {error}\n\n`{name} --help` says what there is.");
+            Err(Exit::Usage)
         }
     }
+}
+
+fn read(parser: &mut Parser) -> Result<Asked, lexopt::Error> {
+    let (mut sources, mut words, mut is_version) = (Sources::default(), Vec::new(), false);
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Arg::Short('c') | Arg::Long("config") => sources.files.push(value(parser, "--config")?.into()),
+            Arg::Long("optional-config") => {
+                sources.optional_files.push(value(parser, "--optional-config")?.into());
+            }
+            Arg::Long("set") => sources.set.push(value(parser, "--set")?.string()?),
+            Arg::Short('V') | Arg::Long("version") => is_version = true,
+            Arg::Short('h') | Arg::Long("help") => return Ok(Asked::Help),
+            Arg::Value(word) => words.push(word.string()?),
+            Arg::Short(_) | Arg::Long(_) => return Err(argument.unexpected()),
+        }
+    }
+    let command = match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        _ if is_version => Command::Version,
+        [] => Command::Run,
+        ["help", ..] => return Ok(Asked::Help),
+        ref words => command(words)?,
+    };
+    Ok(Asked::Do(sources, command))
+}
+
+/// The value of an option, which is the next argument: one that looks like an option has to be joined to it by `=`.
+fn value(parser: &mut Parser, option: &str) -> Result<OsString, lexopt::Error> {
+    if let Some(value) = parser.optional_value() {
+        return Ok(value);
+    }
+    let missing = || lexopt::Error::from(format!("{option} needs a value"));
+    let mut rest = parser.raw_args()?;
+    rest.next_if(|next| !next.as_encoded_bytes().starts_with(b"-") || next == "-").ok_or_else(missing)
+}
+
+fn command(words: &[&str]) -> Result<Command, lexopt::Error> {
+    let found = COMMANDS.iter().find(|(said, ..)| says(said, words)).map(|(.., command)| *command);
+    found.ok_or_else(|| {
+        let known = COMMANDS.iter().map(|(said, ..)| *said);
+        let (beginning, rest) = match words {
+            [first, rest @ ..] => (*first, rest),
+            [] => ("", words),
+        };
+        let alike: Vec<_> = known.filter(|said| said.split(' ').next() == Some(beginning)).collect();
+        let words = words.join(" ");
+        match (&alike[..], rest) {
+            ([], _) => format!("there is no command {words:?}"),
+            (_, []) => format!("{words:?} is not all of it: {}", alike.join(", ")),
+            _ => format!("there is no command {words:?}, but {}", alike.join(", ")),
+        }
+        .into()
+    })
+}
+
+/// Whether these words are what is to be said.
+fn says(said: &str, words: &[&str]) -> bool {
+    let mut words = words.iter();
+    let all =
+        said.split(' ').all(|word| match word.strip_prefix('[').and_then(|word| word.strip_suffix(']')) {
+            Some(word) => words.next().is_none_or(|next| *next == word),
+            None => words.next() == Some(&word),
+        });
+    all && words.next().is_none()
+}
+
+fn help(name: &str) -> String {
+    let widest = COMMANDS.iter().map(|(said, ..)| said.len()).max().unwrap_or_default();
+    let lines = COMMANDS.iter().map(|(said, summary, _)| format!("  {said:widest$}  {summary}\n"));
+    let commands: String = lines.collect();
+    format!("Usage: {name} [OPTIONS] [COMMAND]\n\nCommands:\n{commands}\n{OPTIONS}")
 }
 
 #[cfg(test)]
@@ -154,12 +222,58 @@ mod tests {
 
     fn parse(line: &str) -> Result<(Sources, Command), Exit> {
         let arguments = std::iter::once("app").chain(line.split_whitespace()).map(OsString::from).collect();
-        Cli::parse_from(Build::new("app", "0.0.0"), arguments)
+        super::parse(Build::new("app", "0.0.0"), arguments)
+    }
+
+    fn mistake(line: &str) -> String {
+        read(&mut Parser::from_args(line.split_whitespace())).unwrap_err().to_string()
     }
 
     #[test]
-    fn the_command_line_is_sound() {
-        Sources::for_all(Cli::command()).debug_assert();
+    fn each_command_is_what_the_help_calls_it() {
+        for (said, _, command) in COMMANDS {
+            let without = said.replace(['[', ']'], "");
+            assert_eq!(parse(&without).unwrap().1, *command, "{said}");
+            let least = said.split(" [").next().unwrap();
+            assert_eq!(parse(least).unwrap().1, *command, "{said}");
+        }
+    }
+
+    #[test]
+    fn values_may_be_joined_and_are_none_where_an_option_follows() {
+        let (sources, _) = parse("--config=a -cb -c=c --set=a=-1 --optional-config=--odd -c -").unwrap();
+        assert_eq!(sources.files, ["a", "b", "c", "-"].map(PathBuf::from));
+        assert_eq!((sources.set, sources.optional_files), (vec!["a=-1".to_owned()], vec!["--odd".into()]));
+        for (line, said) in [
+            ("--config", "--config needs a value"),
+            ("-c --set a=1", "--config needs a value"),
+            ("--set", "--set needs a value"),
+            ("run --set -V", "--set needs a value"),
+            ("--version=1", "unexpected argument for option '--version': \"1\""),
+            ("--nonsense", "invalid option '--nonsense'"),
+            ("nonsense", "there is no command \"nonsense\""),
+            ("config", "\"config\" is not all of it: config check, config show"),
+            (
+                "health maybe",
+                "there is no command \"health maybe\", but health [ready], health startup, health live",
+            ),
+            ("version extra", "there is no command \"version extra\", but version"),
+        ] {
+            let told = mistake(line);
+            assert!(told.starts_with(said), "{line}: {told}");
+        }
+    }
+
+    #[test]
+    fn an_argument_that_is_no_text_is_a_path_at_most() {
+        use std::os::unix::ffi::OsStringExt as _;
+        let odd = OsString::from_vec(vec![0xff, b'a']);
+        let Asked::Do(sources, _) = read(&mut Parser::from_args(["-c".into(), odd.clone()])).unwrap() else {
+            panic!("no command");
+        };
+        assert_eq!(sources.files, [PathBuf::from(&odd)]);
+        assert!(read(&mut Parser::from_args(["--set".into(), odd.clone()])).is_err());
+        assert!(read(&mut Parser::from_args([odd])).is_err());
     }
 
     #[test]
@@ -186,7 +300,7 @@ mod tests {
 
     #[test]
     fn help_speaks_of_the_service() {
-        let help = Sources::for_all(Cli::command().name("app")).render_help().to_string();
+        let help = help("app");
         assert!(help.starts_with("Usage: app"), "{help}");
         assert!(help.contains("--config") && help.contains("78  the configuration is wrong"), "{help}");
     }
@@ -210,6 +324,8 @@ mod tests {
         for line in ["--nonsense", "health maybe", "config", "otel", "version extra"] {
             assert_eq!(parse(line).unwrap_err(), Exit::Usage, "{line}");
         }
-        assert_eq!(parse("--help").unwrap_err(), Exit::Clean);
+        for line in ["--help", "-h", "help", "help config", "config show --help"] {
+            assert_eq!(parse(line).unwrap_err(), Exit::Clean, "{line}");
+        }
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 
 use crate::certificates::Certificates;
-use crate::cli::{Cli, Command, Config, Otel, Probe, Sources};
+use crate::cli::{self, Command, Config, Otel, Probe, Sources};
 use crate::environment::Environment;
 use crate::error::{StartError, chain};
 use crate::exit::Exit;
@@ -122,7 +122,7 @@ impl Host {
         Fut: Future<Output = Result<App, E>>,
         E: Into<BoxError>,
     {
-        let exit = match Cli::parse_from(self.build, std::env::args_os().collect()) {
+        let exit = match cli::parse(self.build, std::env::args_os().collect()) {
             Ok((sources, command)) => self.obey(&sources, command, app),
             Err(exit) => exit,
         };
