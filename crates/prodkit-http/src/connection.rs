@@ -1,6 +1,7 @@
 //! One connection, from its first byte to its last.
 
 mod deadlines;
+mod erased;
 mod exchange;
 #[cfg(feature = "__tls")]
 mod handshake;
@@ -15,6 +16,7 @@ use crate::drain::Stage;
 use crate::refused::Refused;
 use crate::{Limits, Service, current};
 use deadlines::{Act, Deadlines};
+use erased::Erased;
 use exchange::Exchanges;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -67,17 +69,24 @@ pub(crate) async fn run<S: Served>(mut wire: Wire, service: S) {
             watch.over(pin!(connection.with_upgrades())).await;
         }
         Some(Protocol::Http2) => {
-            live.set_http2();
-            watch.deadlines.http2();
-            let streams = Streams::new(live.roster.limits.write_timeout);
-            let exchanges = Exchanges::new(live.clone(), client, service, Some(streams.clone()));
-            let settings = http2_settings(&live.roster.limits, streams);
-            watch.over(pin!(settings.serve_connection(TokioIo::new(wire), exchanges))).await;
+            // boxed: most connections need no room for it
+            Box::pin(http2(wire, client, Erased::new(service), &mut watch)).await;
         }
     }
     if live.is_upgraded() {
         upgraded(&live).await;
     }
+}
+
+/// The rest of a connection of HTTP/2, for all types of services.
+async fn http2(wire: Wire, client: Option<SocketAddr>, service: Erased, watch: &mut Watch<'_>) {
+    let live = wire.live().clone();
+    live.set_http2();
+    watch.deadlines.http2();
+    let streams = Streams::new(live.roster.limits.write_timeout);
+    let settings = http2_settings(&live.roster.limits, streams.clone());
+    let exchanges = Exchanges::new(live, client, service, Some(streams));
+    watch.over(pin!(settings.serve_connection(TokioIo::new(wire), exchanges))).await;
 }
 
 /// For whom the connection is, and since when that is known: at once, or when it has said so.
@@ -177,7 +186,7 @@ impl<S: Served> Stretch for http1::UpgradeableConnection<TokioIo<Wire>, Exchange
     }
 }
 
-impl<S: Served> Stretch for http2::Connection<TokioIo<Wire>, Exchanges<S>, Streams> {
+impl Stretch for http2::Connection<TokioIo<Wire>, Exchanges<Erased>, Streams> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Refused>> {
         Future::poll(self, cx).map(|ended| log_end(&ended.err()?))
     }

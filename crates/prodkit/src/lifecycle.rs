@@ -399,11 +399,10 @@ impl Story<'_> {
         let job = service.as_ref().and_then(|service| service.job.as_ref()).map(|job| job.name);
         let deadlines = self.plan.begin(begun, &cause, serving);
         let mut report = Report::begin(cause.clone(), begun, job);
-        // Not ready, but served as before: balancers take their time to find out. Before it is told, so that whoever reads of
-        // it and asks gets no other answer.
-        self.health.draining(std::time::Instant::now());
         tracing::info!(%cause, delay = ?deadlines.delay() - begun, "stopping");
 
+        // Not ready, but served as before: balancers take their time to find out.
+        self.health.draining(std::time::Instant::now());
         if let Some(Service { server, steps, infrastructure, job: _ }) = service {
             if let Some(server) = server {
                 server.polite.fire(cause.clone());

@@ -26,7 +26,7 @@ fn while_it_waits_for_the_balancer_it_serves_and_says_not_ready() {
     assert!(!String::from_utf8_lossy(&answer[..length]).to_lowercase().contains("connection: close"));
 
     service.signal(Signal::TERM);
-    service.line("stopping");
+    service.line("not ready");
     for port in [service.main, service.admin] {
         let ready = request(port, "GET", "/health/ready", &[], b"");
         assert_eq!((ready.status, ready.json()["status"].as_str().unwrap()), (503, "not_ready"));
