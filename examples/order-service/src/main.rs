@@ -17,6 +17,11 @@ use api::Api;
 use config::Config;
 use orders::{Checkout, Inventory, Payments, Store, describe_metrics};
 
+/// For images; see the manifest.
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 async fn app(cx: Context<Config>) -> anyhow::Result<App> {
     let config = cx.config();
     config.check()?;

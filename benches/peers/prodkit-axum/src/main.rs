@@ -13,6 +13,11 @@ async fn order(Path(id): Path<u64>) -> impl IntoResponse {
     ([(CONTENT_TYPE, peer_answer::JSON)], peer_answer::order(id))
 }
 
+/// As in the images of the examples.
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 async fn app(_: Context) -> Result<App, BoxError> {
     let router = Router::new()
         .route("/", get(async || peer_answer::HELLO))

@@ -35,6 +35,11 @@ fn text(media_type: &'static str, body: Bytes) -> Response<Full<Bytes>> {
     response
 }
 
+/// As in the images of the examples.
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 async fn app(_: Context) -> Result<App, BoxError> {
     Ok(App::new().http(tower::service_fn(answer)))
 }
