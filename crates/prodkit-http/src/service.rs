@@ -8,8 +8,9 @@ use std::pin::Pin;
 
 /// A tower service to be served, whatever its type was: an axum `Router`, tonic's `Routes`, a `service_fn`.
 ///
-/// The type is erased here, once per listener. What is served is still the concrete service: neither its future nor its
-/// body is boxed for a request.
+/// The type is erased here, once per listener. What is served over HTTP/1 is still the concrete service: neither its future
+/// nor its body is boxed for a request. Over HTTP/2 both are, since that is much code to be compiled for each service, and
+/// data that is not [`Bytes`](bytes::Bytes) is copied once.
 ///
 /// Each connection gets a clone. An error of the service closes the connection (HTTP/1) or resets the stream (HTTP/2);
 /// [`Observe`](crate::Observe) around the service turns errors and panics into an answer.

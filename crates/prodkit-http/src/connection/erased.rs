@@ -96,3 +96,38 @@ impl<B: http_body::Body<Error: Into<BoxError>>> http_body::Body for Plain<B> {
         self.body.size_hint()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body::Body as _;
+    use http_body_util::{BodyExt as _, Full};
+    use std::collections::VecDeque;
+    use std::convert::Infallible;
+
+    #[tokio::test]
+    async fn data_of_any_kind_comes_through_with_its_length() {
+        // in two pieces
+        let mut data = VecDeque::from(b"abcd".to_vec());
+        data.rotate_left(2);
+        data.push_back(b'e');
+        let service = tower::service_fn(move |_| {
+            let body = Full::new(data.clone());
+            async { Ok::<_, Infallible>(Response::new(body)) }
+        });
+        let mut service = Erased::new(service).clone();
+        let body = Service::call(&mut service, Request::new(Body::empty())).await.unwrap().into_body();
+        assert_eq!((body.size_hint().exact(), body.is_end_stream()), (Some(5), false));
+        assert_eq!(body.collect().await.unwrap().to_bytes(), "cdabe");
+    }
+
+    #[tokio::test]
+    async fn errors_stay_what_they_were() {
+        let service = tower::service_fn(async |_| Err::<Response<Full<Bytes>>, _>(std::fmt::Error));
+        let answer = Service::call(&mut Erased::new(service), Request::new(Body::empty()));
+        let Err(error) = answer.await else {
+            panic!("no error");
+        };
+        assert!(error.is::<std::fmt::Error>());
+    }
+}
