@@ -3,6 +3,7 @@
 
 mod leases;
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -288,7 +289,12 @@ fn drill(bench: &Bench, way: Way, follows: bool, rotations: u32) -> Result<Drill
     let a_second = (load.good() - before) * 1_000 / u64::try_from(begun.elapsed().as_millis())?.max(1);
     service.signal(Signal::TERM)?;
     let count = loading.join().map_err(|_| "a client panicked")?;
-    Ok(Drill { count, a_second, terminated, old, failures: load.failures() })
+    service.wait()?;
+    // what the service has to say of it, each once
+    let failed = service.seen().iter().filter(|line| line["msg"] == "the order store failed");
+    let causes: BTreeSet<_> = failed.map(|line| line["error.message"].to_string()).collect();
+    let failures = load.failures().into_iter().chain(causes).collect();
+    Ok(Drill { count, a_second, terminated, old, failures })
 }
 
 #[expect(clippy::print_stdout, reason = "a figure to be read")]
