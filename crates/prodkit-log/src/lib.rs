@@ -90,4 +90,4 @@ pub use crate::layer::Layer;
 pub use crate::lines::{Line, Lines};
 pub use crate::log::{Log, Override, Stats, start, stdout};
 pub use crate::options::{Format, Options};
-pub use crate::panic::panic_line;
+pub use crate::panic::{panic_line, panic_message};

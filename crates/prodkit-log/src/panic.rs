@@ -15,25 +15,20 @@ const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Writes one `ERROR` line about a panic, for a panic hook to call: what was said as `msg`, where as `caller`, the
 /// trace id of the work that panicked, its `thread`, and its `stacktrace`, whatever `RUST_BACKTRACE` says. Then waits up to
-/// 100 ms for it to be written.
+/// 100 ms for it to be written. Returns the stack, which costs some to find.
 ///
 /// No filter disables it and no limit suppresses it. It takes no lock that a panicking thread may hold: panics inside a
 /// field's `Debug`, in another layer, or on the writer's own thread are told too.
 ///
 /// ```
 /// # let (_layer, log) = prodkit_log::start(prodkit_log::Options::default(), std::io::sink())?;
-/// std::panic::set_hook(Box::new(move |info| prodkit_log::panic_line(&log, info)));
+/// std::panic::set_hook(Box::new(move |info| drop(prodkit_log::panic_line(&log, info))));
 /// # let _ = std::panic::take_hook();
 /// # Ok::<(), std::io::Error>(())
 /// ```
-pub fn panic_line(log: &Log, info: &PanicHookInfo<'_>) {
+pub fn panic_line(log: &Log, info: &PanicHookInfo<'_>) -> Backtrace {
     let core = &*log.core;
-    let payload = info.payload();
-    let said = match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {
-        (Some(said), _) => said,
-        (None, Some(said)) => said.as_str(),
-        (None, None) => "(a payload that is not text)",
-    };
+    let said = panic_message(info);
     let thread = std::thread::current();
     let stack = Backtrace::force_capture();
 
@@ -49,4 +44,16 @@ pub fn panic_line(log: &Log, info: &PanicHookInfo<'_>) {
     core.constants.append_to(&mut draft);
     stack::finish(draft, &stack, &core.shape, &core.writer);
     core.writer.flush(PATIENCE);
+    stack
+}
+
+/// What was said by a panic.
+#[must_use]
+pub fn panic_message<'a>(info: &'a PanicHookInfo<'_>) -> &'a str {
+    let payload = info.payload();
+    match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {
+        (Some(said), _) => said,
+        (None, Some(said)) => said.as_str(),
+        (None, None) => "(a payload that is not text)",
+    }
 }

@@ -4,6 +4,7 @@ mod fields;
 
 use crate::encode::traces::Finished;
 use crate::queue::Queue;
+use crate::redact::Redact;
 use crate::{Event, Limits, Link, LogRecord, Span, Status, otel};
 use fields::{EventFields, Rules, SpanFields};
 use opentelemetry::ContextGuard;
@@ -29,7 +30,7 @@ use tracing_subscriber::registry::{LookupSpan, SpanRef};
 /// A log record carries the ids of the span it was written in, or of [`prodkit_trace::current`], sampled or not. The
 /// record's scope is the event's target.
 ///
-/// What is under certain names can be kept out of all that: [`redact`](Self::redact).
+/// What is under certain names can be kept out of all that: [`Otlp::redact`](crate::Otlp::redact).
 ///
 /// Where telemetry is suppressed ([`opentelemetry::Context::enter_telemetry_suppressed_scope`]), as on the exporter's own
 /// threads, nothing is taken: the exporter does not export itself.
@@ -37,11 +38,8 @@ pub struct Layer {
     spans: Option<Arc<Queue<Finished>>>,
     logs: Option<Arc<Queue<LogRecord>>>,
     pub(crate) limits: Limits,
-    redacts: Option<Box<Redacts>>,
+    redact: Redact,
 }
-
-/// Whether what is under this name stays here.
-type Redacts = dyn Fn(&str) -> bool + Send + Sync;
 
 /// A span that has not ended, in the registry's extensions.
 pub(crate) struct Open {
@@ -55,18 +53,13 @@ impl Layer {
         spans: Option<Arc<Queue<Finished>>>,
         logs: Option<Arc<Queue<LogRecord>>>,
         limits: Limits,
+        redact: Redact,
     ) -> Self {
-        Self { spans, logs, limits, redacts: None }
-    }
-
-    /// Exports `***` for fields of spans and events whose name `redacts` says yes to.
-    #[must_use]
-    pub fn redact(self, redacts: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
-        Self { redacts: Some(Box::new(redacts)), ..self }
+        Self { spans, logs, limits, redact }
     }
 
     fn rules(&self, most: usize) -> Rules<'_> {
-        Rules { most, redacts: self.redacts.as_deref() }
+        Rules { most, redact: &self.redact }
     }
 }
 

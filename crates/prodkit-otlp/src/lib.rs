@@ -89,6 +89,7 @@ mod outage;
 mod pipeline;
 mod queue;
 mod record;
+mod redact;
 mod resource;
 mod sampler;
 mod security;

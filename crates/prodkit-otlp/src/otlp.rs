@@ -6,6 +6,7 @@ use crate::endpoint::Destination;
 use crate::error::Kind as ErrorKind;
 use crate::pipeline::{self, Points};
 use crate::queue::{Bounds, Queue};
+use crate::redact::Redact;
 use crate::settings::Signal;
 use crate::signal::Kind;
 use crate::thread::{self, Ending, Work};
@@ -18,6 +19,7 @@ use std::time::Duration;
 pub struct Otlp {
     lanes: Arc<Lanes>,
     limits: Limits,
+    redact: Redact,
     sampler: Sampler,
     /// `None` where nothing is exported: there is no thread.
     ending: Option<Ending>,
@@ -92,7 +94,7 @@ fn begin(
     let limits = settings.limits;
     let work = Work { settings, resource, traces, metrics, logs, lanes: lanes.clone() };
     let ending = if work.is_some() { Some(thread::start(work)?) } else { None };
-    Ok(Otlp { lanes, limits, sampler, ending })
+    Ok(Otlp { lanes, limits, redact: Redact::default(), sampler, ending })
 }
 
 impl Settings {
@@ -123,16 +125,23 @@ pub(crate) fn targets(settings: &Settings) -> Result<[Option<Destination>; 3], E
 }
 
 impl Otlp {
+    /// Exports `***` for what `hides` says yes to by its name: attributes of spans, of their events and links, and of log
+    /// records. It holds for all that is taken from this handle afterwards.
+    #[must_use]
+    pub fn redact(self, hides: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
+        Self { redact: Redact::new(hides), ..self }
+    }
+
     /// Where finished spans go.
     #[must_use]
     pub fn spans(&self) -> Spans {
-        Spans::new(self.lanes.traces.clone(), self.limits)
+        Spans::new(self.lanes.traces.clone(), self.limits, self.redact.clone())
     }
 
     /// Where log records go that are no events of `tracing`.
     #[must_use]
     pub fn logs(&self) -> Logs {
-        Logs::new(self.lanes.logs.clone())
+        Logs::new(self.lanes.logs.clone(), self.redact.clone())
     }
 
     /// What decides which traces are recorded.
@@ -145,7 +154,7 @@ impl Otlp {
     /// [`prodkit_trace::Layer`], from which spans have their ids.
     #[must_use]
     pub fn layer(&self) -> Layer {
-        Layer::new(self.lanes.traces.clone(), self.lanes.logs.clone(), self.limits)
+        Layer::new(self.lanes.traces.clone(), self.lanes.logs.clone(), self.limits, self.redact.clone())
     }
 
     /// A provider for code that traces through the `opentelemetry` API: see [`otel`](crate::otel). Not set anywhere:

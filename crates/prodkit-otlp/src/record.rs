@@ -1,6 +1,7 @@
 //! The way in for log records.
 
 use crate::queue::{Queue, Weigh};
+use crate::redact::Redact;
 use crate::span::Attributes;
 use crate::spans;
 use prodkit_trace::TraceContext;
@@ -69,20 +70,22 @@ impl LogRecord {
 #[derive(Clone)]
 pub struct Logs {
     queue: Option<Arc<Queue<LogRecord>>>,
+    redact: Redact,
 }
 
 impl Logs {
-    pub(crate) fn new(queue: Option<Arc<Queue<LogRecord>>>) -> Self {
-        Self { queue }
+    pub(crate) fn new(queue: Option<Arc<Queue<LogRecord>>>, redact: Redact) -> Self {
+        Self { queue, redact }
     }
 
     /// Hands a record over. Never waits: without room it is dropped and counted. Nothing happens where logs are not
     /// exported, or telemetry is suppressed
     /// ([`opentelemetry::Context::enter_telemetry_suppressed_scope`]).
-    pub fn push(&self, record: LogRecord) {
+    pub fn push(&self, mut record: LogRecord) {
         if let Some(queue) = &self.queue
             && !opentelemetry::Context::is_current_telemetry_suppressed()
         {
+            self.redact.clean(&mut record.attributes);
             queue.push(record);
         }
     }

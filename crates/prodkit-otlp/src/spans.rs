@@ -2,6 +2,7 @@
 
 use crate::encode::traces::{Encoded, Finished};
 use crate::queue::{Queue, Weigh};
+use crate::redact::Redact;
 use crate::settings::Limits;
 use crate::span::Attributes;
 use crate::{Span, SpanWriter, Status};
@@ -31,6 +32,7 @@ use std::sync::Arc;
 pub struct Spans {
     queue: Option<Arc<Queue<Finished>>>,
     limits: Limits,
+    redact: Redact,
 }
 
 thread_local! {
@@ -42,14 +44,17 @@ thread_local! {
 const SCRATCH_KEPT: usize = 16 << 10;
 
 impl Spans {
-    pub(crate) fn new(queue: Option<Arc<Queue<Finished>>>, limits: Limits) -> Self {
-        Self { queue, limits }
+    pub(crate) fn new(queue: Option<Arc<Queue<Finished>>>, limits: Limits, redact: Redact) -> Self {
+        Self { queue, limits, redact }
     }
 
     /// Hands a span over, whatever its sampled flag. Never waits: without room it is dropped and counted. Nothing
     /// happens where traces are not exported.
-    pub fn push(&self, span: Span) {
+    pub fn push(&self, mut span: Span) {
         if let Some(queue) = &self.queue {
+            self.redact.clean(&mut span.attributes);
+            span.events.iter_mut().for_each(|event| self.redact.clean(&mut event.attributes));
+            span.links.iter_mut().for_each(|link| self.redact.clean(&mut link.attributes));
             queue.push(Finished::Whole(Box::new(span)));
         }
     }
@@ -70,7 +75,7 @@ impl Spans {
         let Some(queue) = &self.queue else { return };
         // taken, so that a span that is written while another is finds its own; the thread may be ending
         let mut scratch = SCRATCH.try_with(RefCell::take).unwrap_or_default();
-        let mut writer = SpanWriter::new(&mut scratch, context, &self.limits);
+        let mut writer = SpanWriter::new(&mut scratch, context, &self.limits, &self.redact);
         write(&mut writer);
         writer.finish();
         queue.push(Finished::Encoded(Encoded { message: scratch.as_slice().into(), is_extra }));

@@ -2,6 +2,7 @@
 
 use crate::encode::nanos;
 use crate::encode::traces;
+use crate::redact::{REDACTED, Redact};
 use crate::settings::Limits;
 use crate::wire::{self, Any, bytes, fixed64, head, uint};
 use crate::{SpanKind, Status};
@@ -14,15 +15,21 @@ use std::time::SystemTime;
 pub struct SpanWriter<'a> {
     out: &'a mut Vec<u8>,
     limits: &'a Limits,
+    redact: &'a Redact,
     context: TraceContext,
     attributes: usize,
     is_remote: bool,
 }
 
 impl<'a> SpanWriter<'a> {
-    pub(crate) fn new(out: &'a mut Vec<u8>, context: TraceContext, limits: &'a Limits) -> Self {
+    pub(crate) fn new(
+        out: &'a mut Vec<u8>,
+        context: TraceContext,
+        limits: &'a Limits,
+        redact: &'a Redact,
+    ) -> Self {
         traces::ids(out, context, [1, 2]);
-        Self { out, limits, context, attributes: 0, is_remote: false }
+        Self { out, limits, redact, context, attributes: 0, is_remote: false }
     }
 
     /// The name, in parts that are put together: `["GET", " ", "/orders/{id}"]`. Of low cardinality.
@@ -85,6 +92,7 @@ impl<'a> SpanWriter<'a> {
     fn attribute(&mut self, name: &str, value: Any<'_>) {
         self.attributes += 1;
         if self.attributes <= self.limits.attributes {
+            let value = if self.redact.hides(name) { Any::Str(REDACTED) } else { value };
             wire::key_value(self.out, 9, name, value, self.limits.value_length);
         }
     }

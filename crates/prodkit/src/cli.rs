@@ -164,7 +164,7 @@ fn read(parser: &mut Parser) -> Result<Asked, lexopt::Error> {
         _ if is_version => Command::Version,
         [] => Command::Run,
         ["help", ..] => return Ok(Asked::Help),
-        ref words => command(words)?,
+        [first, ref rest @ ..] => command(first, rest)?,
     };
     Ok(Asked::Do(sources, command))
 }
@@ -179,23 +179,20 @@ fn value(parser: &mut Parser, option: &str) -> Result<OsString, lexopt::Error> {
     rest.next_if(|next| !next.as_encoded_bytes().starts_with(b"-") || next == "-").ok_or_else(missing)
 }
 
-fn command(words: &[&str]) -> Result<Command, lexopt::Error> {
-    let found = COMMANDS.iter().find(|(said, ..)| says(said, words)).map(|(.., command)| *command);
-    found.ok_or_else(|| {
-        let known = COMMANDS.iter().map(|(said, ..)| *said);
-        let (beginning, rest) = match words {
-            [first, rest @ ..] => (*first, rest),
-            [] => ("", words),
-        };
-        let alike: Vec<_> = known.filter(|said| said.split(' ').next() == Some(beginning)).collect();
-        let words = words.join(" ");
-        match (&alike[..], rest) {
-            ([], _) => format!("there is no command {words:?}"),
-            (_, []) => format!("{words:?} is not all of it: {}", alike.join(", ")),
-            _ => format!("there is no command {words:?}, but {}", alike.join(", ")),
-        }
-        .into()
-    })
+fn command(first: &str, rest: &[&str]) -> Result<Command, lexopt::Error> {
+    let words = [&[first], rest].concat();
+    if let Some((.., command)) = COMMANDS.iter().find(|(said, ..)| says(said, &words)) {
+        return Ok(*command);
+    }
+    let known = COMMANDS.iter().map(|(said, ..)| *said);
+    let alike = known.filter(|said| said.split(' ').next() == Some(first)).collect::<Vec<_>>().join(", ");
+    let words = words.join(" ");
+    Err(match (&*alike, rest) {
+        ("", _) => format!("there is no command {words:?}"),
+        (_, []) => format!("{words:?} is not all of it: {alike}"),
+        _ => format!("there is no command {words:?}, but {alike}"),
+    }
+    .into())
 }
 
 /// Whether these words are what is to be said.

@@ -54,9 +54,7 @@ fn ids(_: &Telemetry) -> prodkit_trace::Layer {
 
 #[cfg(feature = "otlp")]
 fn exporter(telemetry: &Telemetry) -> Option<impl Layer<Traced> + use<>> {
-    let log = telemetry.log.clone();
-    let layer = telemetry.otlp.as_deref().map(prodkit_otlp::Otlp::layer);
-    layer.map(|layer| layer.redact(move |name| log.redacts(name)))
+    telemetry.otlp.as_deref().map(prodkit_otlp::Otlp::layer)
 }
 
 #[cfg(not(feature = "otlp"))]
@@ -85,11 +83,13 @@ fn panic_hook(telemetry: &Telemetry) {
     let panics = metrics::counter!("prodkit_panics_total");
     std::panic::set_hook(Box::new(move |info| {
         panics.increment(1);
-        prodkit_log::panic_line(&log, info);
+        let stack = prodkit_log::panic_line(&log, info);
         #[cfg(feature = "otlp")]
         if let Some(records) = &records {
-            records.panic(info);
+            records.panic(info, &stack);
         }
+        #[cfg(not(feature = "otlp"))]
+        drop(stack);
     }));
 }
 

@@ -60,7 +60,6 @@ pub(crate) use span::server_span;
 
 #[cfg(feature = "otlp")]
 mod enabled {
-    use std::sync::Arc;
     use std::time::Duration;
 
     use prodkit_http::{Exchange, Outcome};
@@ -115,7 +114,7 @@ mod enabled {
         metrics: &Recorder,
         certificates: &mut Certificates,
         warnings: &mut Vec<String>,
-    ) -> Result<Option<Arc<Otlp>>, StartError> {
+    ) -> Result<Option<Otlp>, StartError> {
         let (exporting, unusable) = with_variables(exporting(settings)?, settings, environment)?;
         let (resource, more) = Resource::detect(|name| environment.get(name).map(str::to_owned));
         warnings.extend(unusable.iter().chain(&more).map(ToString::to_string));
@@ -134,7 +133,7 @@ mod enabled {
             let _ = certificates;
             prodkit_otlp::start(exporting, resource, metrics)?
         };
-        Ok(Some(Arc::new(otlp)))
+        Ok(Some(otlp))
     }
 
     impl From<prodkit_otlp::Error> for StartError {

@@ -20,7 +20,7 @@ pub(crate) const MESSAGE: &str = "request";
 
 /// The fields of a request's line, in the order in which `write_line` fills them in; the last ones are those of calls of
 /// gRPC alone.
-const FIELDS: &[&str] = &[
+pub(crate) const FIELDS: [&str; 15] = [
     "method",
     "route",
     "path",
@@ -45,7 +45,7 @@ pub(crate) fn observe(settings: &Settings, telemetry: &Telemetry, answers: Optio
     let observer = Requests {
         answers,
         clients: !proxies.is_empty(),
-        lines: telemetry.log.lines().target(TARGET).form(MESSAGE, FIELDS),
+        lines: telemetry.log.lines().target(TARGET).form(MESSAGE, &FIELDS),
         #[cfg(feature = "otlp")]
         traces: telemetry.otlp.as_ref().map(|otlp| (otlp.sampler(), otlp.spans())),
         #[cfg(feature = "otlp")]

@@ -51,6 +51,11 @@ impl Telemetry {
         #[cfg(feature = "otlp")]
         let otlp =
             crate::otlp::start(settings, identity, environment, &metrics, certificates, &mut warnings)?;
+        #[cfg(feature = "otlp")]
+        let otlp = otlp.map(|otlp| {
+            let log = log.clone();
+            std::sync::Arc::new(otlp.redact(move |name| log.redacts(name)))
+        });
         #[cfg(not(feature = "otlp"))]
         {
             let _ = certificates;

@@ -128,7 +128,8 @@ pub(crate) fn logs() {
 /// is in the other.
 pub(crate) fn every_line_is_a_record() {
     let collector = FakeCollector::start();
-    let setup = to(&collector, Setup::new()).set("otlp.logs", "true").set("log.redact", "path");
+    let setup = to(&collector, Setup::new()).set("otlp.logs", "true").set("otlp.sampling_ratio", "1");
+    let setup = setup.set("log.redact", "path");
     let mut rig = setup.serve();
     assert_eq!((rig.status("/"), rig.status("/panic"), rig.status("/say/0")), (200, 500, 200));
     rig.end();
@@ -169,6 +170,11 @@ pub(crate) fn every_line_is_a_record() {
         let id = record.trace_id.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         assert_eq!(line["trace_id"], id);
     }
+    // the server's span has it as `url.path`
+    let spans = collector.received_at("/v1/traces");
+    let said =
+        |text: &str| spans.iter().any(|received| String::from_utf8_lossy(&received.body).contains(text));
+    assert!(said("url.path") && said("***") && !said("/say/0"));
     let panicked = records.iter().find(|record| body(record).starts_with("panicked: ")).unwrap();
     let attributes = panicked.attributes.iter().map(|attribute| &*attribute.key).collect::<Vec<_>>();
     assert_eq!(attributes, ["code.file.path", "code.line.number", "thread.name", "exception.stacktrace"]);

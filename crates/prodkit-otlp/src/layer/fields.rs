@@ -1,6 +1,6 @@
 //! Reading the fields of spans and events.
 
-use super::Redacts;
+use crate::redact::{REDACTED, Redact};
 use crate::span::{Attributes, Value};
 use crate::{Event, LogRecord, Span, SpanKind, Status};
 use prodkit_trace::TraceContext;
@@ -14,15 +14,12 @@ use tracing_core::{Level, Metadata};
 /// The semantic conventions' name for what an error says.
 const EXCEPTION: &str = "exception.message";
 
-/// What stands in place of a redacted value.
-const REDACTED: &str = "***";
-
 /// How much is kept, and what is not.
 #[derive(Clone, Copy)]
 pub(super) struct Rules<'a> {
     /// So many attributes at most.
     pub(super) most: usize,
-    pub(super) redacts: Option<&'a Redacts>,
+    pub(super) redact: &'a Redact,
 }
 
 /// Fields of a span: attributes, but for those that name a property of the span.
@@ -50,14 +47,8 @@ trait Fields {
 
     /// Puts what may be seen.
     fn see(&mut self, name: &'static str, value: impl FnOnce() -> Value) {
-        let value = if self.rules().hides(name) { REDACTED.into() } else { value() };
+        let value = if self.rules().redact.hides(name) { REDACTED.into() } else { value() };
         self.put(name, value);
-    }
-}
-
-impl Rules<'_> {
-    fn hides(self, name: &str) -> bool {
-        self.redacts.is_some_and(|redacts| redacts(name))
     }
 }
 
@@ -216,7 +207,7 @@ macro_rules! visit {
             }
 
             fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-                let hidden = self.rules().hides(field.name());
+                let hidden = self.rules().redact.hides(field.name());
                 self.fail(field.name(), if hidden { REDACTED.to_owned() } else { value.to_string() });
             }
 

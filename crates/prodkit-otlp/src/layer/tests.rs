@@ -19,8 +19,8 @@ fn run(sampled: bool, work: impl FnOnce(TraceContext)) -> (Vec<Span>, Vec<LogRec
     let limits = Bounds { items: 1000, bytes: 1 << 20, batch: 1000 };
     let Setup { spans, logs } =
         Setup { spans: Arc::new(Queue::new(limits)), logs: Arc::new(Queue::new(limits)) };
-    let layer = Layer::new(Some(spans.clone()), Some(logs.clone()), Limits::default())
-        .redact(|name| name == "password");
+    let redact = Redact::new(|name| name == "password");
+    let layer = Layer::new(Some(spans.clone()), Some(logs.clone()), Limits::default(), redact);
     let subscriber = tracing_subscriber::registry().with(prodkit_trace::Layer::new()).with(layer);
     let context = TraceContext::root(sampled);
     tracing::subscriber::with_default(subscriber, || {

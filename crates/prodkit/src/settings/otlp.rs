@@ -37,7 +37,8 @@ pub(crate) struct Otlp {
     pub(crate) traces: bool,
     /// Whether metrics are exported; `/metrics` has them in any case. Default: true.
     pub(crate) metrics: bool,
-    /// Whether log lines are exported, those of requests and of panics among them. Default: false, because standard output is usually collected already.
+    /// Whether log lines are exported, those of requests and of panics among them. Default: false, because standard output
+    /// is usually collected already.
     pub(crate) logs: bool,
     /// The share of new traces to record, 0 to 1; those of callers who decided keep their decision. Takes effect without a
     /// restart. Default: 0.1.
